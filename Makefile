@@ -1,0 +1,35 @@
+# amiplan: everything a newcomer or a reviewer types. Needs Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check verify bench install clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+install: $(VENV)/installed
+
+demo: install            ## the embedded area, from map to report
+	$(BIN)/amiplan demo
+
+test: install            ## every test but the slow statistics
+	$(BIN)/python -m pytest -q -n 2
+
+check: install           ## what a change must pass: format, lint, types, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p amiplan
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not verification"
+
+verify: install          ## slow statistics: tiers against each other, Monte-Carlo curves
+	$(BIN)/python -m pytest -q -m verification
+
+bench: install           ## speed, as ratios to a reference timed in the same run
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

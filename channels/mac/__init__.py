@@ -1,0 +1,1 @@
+"""Who collides with whom, and how long a transmission takes."""

@@ -1,0 +1,1 @@
+"""Path loss, one source document a file: plain functions from arrays to positive dB."""

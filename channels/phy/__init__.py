@@ -1,0 +1,1 @@
+"""SNR to packet error ratio, one waveform family a file."""

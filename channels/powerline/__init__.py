@@ -1,0 +1,1 @@
+"""Power-line channel: cables, networks, loads and noise."""

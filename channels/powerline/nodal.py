@@ -1,0 +1,96 @@
+"""Sparse nodal solution for areas that hold a loop; the tree solver cannot take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.linalg import splu
+
+from .network import Lines
+
+Array = NDArray[Any]
+
+
+def edge_admittances(line: Lines) -> tuple[Array, Array]:
+    """Self and transfer admittance of every edge as a two-port, (n_edges, n_carriers) complex [S].
+
+    coth(gl)/Z0 at both ends and -1/(Z0 sinh(gl)) between them.
+    """
+    return 1 / (line.z0_ohm * line.tanh), -np.exp(-line.log_cosh) / (line.z0_ohm * line.tanh)
+
+
+def impedance_columns(line: Lines, shunt_s: Array, ports: Array) -> Array:
+    """Open-circuit impedances between all ports of a connected network of any shape.
+
+    Parameters
+    ----------
+    line : Lines
+    shunt_s : (n_nodes, n_phases, n_carriers) complex
+        Connected admittances, without any source [S].
+    ports : (n_ports,) node rows, each once.
+
+    Returns
+    -------
+    (n_phases, n_carriers, n_ports, n_ports) complex: voltage at the first port for one ampere into the second [ohm].
+    Raises ValueError where a node is not connected to the rest.
+    """
+    n, n_phases, n_carriers = line.n_nodes, shunt_s.shape[1], shunt_s.shape[2]
+    if n > 1 and np.unique(np.concatenate([line.edge_from, line.edge_to])).size < n:
+        raise ValueError("a node of the looped area has no edge; remove it before solving")
+    own, mutual = edge_admittances(line)
+    row = np.concatenate([line.edge_from, line.edge_to, line.edge_from, line.edge_to, np.arange(n)])
+    column = np.concatenate([line.edge_from, line.edge_to, line.edge_to, line.edge_from, np.arange(n)])
+    drive = np.zeros((n, ports.size), complex)
+    drive[ports, np.arange(ports.size)] = 1
+    answer = np.empty((n_phases, n_carriers, ports.size, ports.size), complex)
+    for carrier in range(n_carriers):
+        edges = np.concatenate([own[:, carrier], own[:, carrier], mutual[:, carrier], mutual[:, carrier]])
+        for phase in range(n_phases):
+            values = np.concatenate([edges, shunt_s[:, phase, carrier]])
+            matrix = coo_array((values, (row, column)), shape=(n, n)).tocsc()
+            answer[phase, carrier] = splu(matrix).solve(drive)[ports]
+    return answer
+
+
+@dataclass(frozen=True)
+class NodalGains:
+    """Voltage gains of all pairs of ports of one looped area; the same look-ups as `network.TreeGains`."""
+
+    port: Array
+    y_total_s: Array
+    log_gain: Array
+
+    @classmethod
+    def of(cls, line: Lines, shunt_s: Array, ports: Array) -> NodalGains:
+        """Solve for the given ports (node rows, each once)."""
+        impedance = impedance_columns(line, shunt_s, ports)
+        seen = np.diagonal(impedance, axis1=2, axis2=3)
+        ratio = impedance / seen[:, :, None, :]
+        port = np.full(line.n_nodes, -1)
+        port[ports] = np.arange(ports.size)
+        power = np.log(np.maximum(np.abs(ratio) ** 2, 1e-300))
+        return cls(port, 1 / np.moveaxis(seen, 2, 0), np.transpose(power, (3, 2, 0, 1)).astype(np.float32))
+
+    def place(self, source: Array, receiver: Array) -> tuple[Array, ...]:
+        """Port numbers of pairs of node rows."""
+        return self.port[source], self.port[receiver]
+
+    def gain(self, place: tuple[Array, ...], phase: Array) -> Array:
+        """(n_pairs, n_carriers) float32: ln |V_receiver / V_source|^2 on each pair's phase circuit."""
+        return np.asarray(self.log_gain[place[0], place[1], phase])
+
+    def mean_gain(self, place: tuple[Array, ...]) -> Array:
+        """(n_pairs, n_phases): mean of `gain` over the carriers."""
+        return np.asarray(self.log_gain.mean(-1)[place[0], place[1]])
+
+    def admittance(self, node: Array) -> Array:
+        """(n, n_phases, n_carriers) complex admittance seen at node rows [S]."""
+        return np.asarray(self.y_total_s[self.port[node]])
+
+    def swapped(self, place: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The same pairs in the other direction."""
+        return place[1], place[0]

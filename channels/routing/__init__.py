@@ -1,0 +1,1 @@
+"""Who forwards for whom."""

@@ -1,0 +1,1 @@
+"""Where: meters, transformers, feeders, ground and sites on one metric map."""

@@ -1,0 +1,260 @@
+"""What the ``[area]`` section of a case file may say: layers, terrain, and every number of every inference rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def rule(
+    default: Any,
+    unit: str,
+    meaning: str,
+    source: str,
+    *,
+    confidence: str = "C",
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A field of ``InferenceRules``: default, unit, meaning, source and inclusive limits in one place.
+
+    confidence
+        A: read in the source; B: well known, to be checked; C: uncertain, a choice of ours.
+    """
+    notes = {
+        "unit": unit,
+        "meaning": meaning,
+        "source": source,
+        "confidence": confidence,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+    return field(default=default, metadata=notes)
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """One layer of the user.
+
+    path : file, relative to the case file: GeoPackage, Shapefile, GeoJSON, GeoParquet, KML, CSV, .osm.pbf or .osm.gz.
+    layer : layer within the file; may be left out where there is only one.
+    crs : overrides or supplies the CRS, such as ``"EPSG:25832"``; needed for CSV and wherever the file has none.
+    columns : our column name to the user's, such as ``{meter_id = "ZPNR"}``.
+    x, y : coordinate columns of a CSV (longitude and latitude, or easting and northing).
+    licence, attribution : as they must be told; the attribution stands on every map.
+    """
+
+    path: str
+    layer: str | None = None
+    crs: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    x: str | None = None
+    y: str | None = None
+    licence: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True)
+class TerrainInput:
+    """An elevation grid: GeoTIFF or .hgt.
+
+    vertical_unit : ``"m"`` or ``"ft"``; needed where the file does not say it. crs : where the file has none.
+    """
+
+    path: str
+    vertical_unit: str | None = None
+    crs: str | None = None
+    licence: str = ""
+    attribution: str = ""
+
+
+_OURS = "a choice of this project, to be replaced by the user's own planning rule"
+_MICRO = "order of the German census of buildings and dwellings 2022 for rural districts, rounded"
+
+
+@dataclass(frozen=True)
+class InferenceRules:
+    """Every number used where the input is silent. All can be set under ``[area.rules]``."""
+
+    # meters from buildings
+    outbuilding_area_m2: float = rule(
+        50.0, "m2", "buildings without type or address below this footprint hold no dwelling", _OURS, minimum=0.0
+    )
+    barn_area_m2: float = rule(
+        300.0,
+        "m2",
+        "outside residential land, untyped buildings without address above this footprint hold no dwelling",
+        _OURS,
+        minimum=0.0,
+    )
+    dwelling_area_m2: float = rule(
+        130.0, "m2", "floor area of one dwelling in a house, stairs and walls excluded", _MICRO, minimum=20.0
+    )
+    usable_ratio: float = rule(
+        0.5, "1", "share of footprint times levels that is dwelling floor area; attached garages are in the footprint", _OURS, minimum=0.05, maximum=1.0
+    )
+    max_dwellings: int = rule(
+        60, "1", "dwellings in one untyped building at most", "bounds a hall mapped inside residential land", minimum=1
+    )
+    residential_levels: float = rule(
+        2.0, "1", "levels of a dwelling house without a level tag", _OURS, minimum=1.0, maximum=60.0
+    )
+    apartment_levels: float = rule(
+        3.0, "1", "levels of a block of flats without a level tag", _OURS, minimum=1.0, maximum=60.0
+    )
+    other_levels: float = rule(1.0, "1", "levels of any other building without a level tag", _OURS, minimum=1.0)
+    storey_height_m: float = rule(3.0, "m", "height of one level", _OURS, confidence="B", minimum=2.0, maximum=6.0)
+    address_snap_m: float = rule(
+        20.0, "m", "an address outside every building belongs to the nearest one within this distance", _OURS
+    )
+    persons_per_dwelling: float = rule(
+        2.0,
+        "1",
+        "turns a head count per cell into dwellings",
+        "Destatis, average household size in Germany 2022: 2.03",
+        confidence="B",
+        minimum=0.5,
+        maximum=10.0,
+    )
+    # the meter itself
+    meter_height_m: float = rule(
+        1.5,
+        "m",
+        "antenna of a meter above its floor",
+        "customary receiver height of the path-loss models used; meter cabinet at chest height",
+        confidence="B",
+        minimum=0.1,
+        maximum=100.0,
+    )
+    dwelling_phases: int = rule(
+        1, "1", "mains phases a dwelling's meter talks over (1 or 3)", "single-phase coupling assumed", minimum=1
+    )
+    commercial_phases: int = rule(
+        3, "1", "mains phases a commercial meter talks over (1 or 3)", "three-phase coupling assumed", minimum=1
+    )
+    # low-voltage network
+    snap_tolerance_m: float = rule(
+        0.5, "m", "line ends closer than this are one node, where lines have no from and to columns", _OURS, minimum=0.0
+    )
+    attach_distance_m: float = rule(
+        60.0, "m", "a meter without bus joins the nearest fed node within this distance", _OURS, minimum=0.0
+    )
+    max_meters_per_transformer: int = rule(
+        120, "1", "meters an inferred transformer feeds at most", _OURS + "; Schutterwald has 15 to 177", minimum=1
+    )
+    max_feeder_length_m: float = rule(
+        550.0, "m", "cable from an inferred transformer to its farthest meter at most", _OURS, minimum=50.0
+    )
+    max_gap_m: float = rule(
+        300.0, "m", "a stretch of road longer than this without customers separates two areas", _OURS, minimum=10.0
+    )
+    max_service_length_m: float = rule(
+        250.0, "m", "longest service cable from the road; beyond it a building stays without transformer", _OURS
+    )
+    pole_transformer_meters: int = rule(
+        12, "1", "up to this number of meters an inferred transformer stands on a pole", _OURS, minimum=0
+    )
+    kva_per_meter: float = rule(
+        3.0, "kVA", "rating reserved per meter when an inferred transformer is sized, diversity included", _OURS
+    )
+    main_cable: str = rule("NAYY 4x150 SE", "name", "inferred cable along roads", "mains of lv_schutterwald")
+    service_cable: str = rule("NAYY 4x50 SE", "name", "inferred cable to the house", "services of lv_schutterwald")
+    substation_max_kv: float = rule(
+        36.0, "kV", "substations with a higher voltage tag feed no houses", "IEC 60038, highest medium voltage", minimum=1
+    )
+    # candidate sites and cells
+    candidate_spacing_m: float = rule(250.0, "m", "least distance between candidate sites", _OURS, minimum=0.0)
+    roof_spacing_m: float = rule(500.0, "m", "one roof, the highest, in each square of this size", _OURS, minimum=50.0)
+    substation_height_m: float = rule(5.0, "m", "antenna on a substation", _OURS, minimum=0.5)
+    pole_height_m: float = rule(8.0, "m", "antenna on a distribution pole", _OURS, minimum=0.5)
+    tower_height_m: float = rule(20.0, "m", "antenna on a transmission tower, below the conductors", _OURS, minimum=0.5)
+    mast_height_m: float = rule(25.0, "m", "antenna on a communication mast", _OURS, minimum=0.5)
+    roof_antenna_m: float = rule(2.0, "m", "antenna above a roof", _OURS, minimum=0.0)
+    towers_are_own: bool = rule(False, "bool", "transmission towers belong to the planner", "often another operator's")
+    poles_are_own: bool = rule(True, "bool", "distribution poles belong to the planner", _OURS)
+    site_margin_m: float = rule(1000.0, "m", "sites this far outside the boundary still count", _OURS, minimum=0.0)
+    assumed_cell_spacing_m: float = rule(
+        4000.0, "m", "distance between assumed operator cells", _OURS + "; real sites must come from the operator"
+    )
+    cell_height_m: float = rule(32.0, "m", "antenna of an operator cell without height", _OURS, minimum=5.0)
+    # the map
+    boundary_margin_m: float = rule(
+        500.0, "m", "without a boundary layer the area is the hull of the meters and this margin", _OURS, minimum=1.0
+    )
+    stray_margin_m: float = rule(
+        10000.0,
+        "m",
+        "without a boundary, a row this far beyond five interquartile ranges of its layer lies outside",
+        _OURS,
+        minimum=100.0,
+    )
+    urban_cover_ratio: float = rule(
+        0.30, "1", "built share of 200 m squares from which ground is urban", _OURS, minimum=0.01, maximum=1.0
+    )
+    dense_cover_ratio: float = rule(
+        0.50, "1", "built share of 200 m squares from which ground is dense urban", _OURS, minimum=0.01, maximum=1.0
+    )
+    suburban_cover_ratio: float = rule(
+        0.05, "1", "built share of 200 m squares from which open ground is suburban", _OURS, minimum=0.001, maximum=1.0
+    )
+
+
+def check_rules(rules: InferenceRules) -> None:
+    """Raise ValueError for a rule outside its limits, naming it."""
+    for item in fields(rules):
+        value, low, high = getattr(rules, item.name), item.metadata["minimum"], item.metadata["maximum"]
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValueError(f"rules.{item.name} = {value}: allowed is {low} to {high if high is not None else 'any'}")
+    for name in ("dwelling_phases", "commercial_phases"):
+        if getattr(rules, name) not in (1, 3):
+            raise ValueError(f"rules.{name} = {getattr(rules, name)}: write 1 or 3")
+
+
+def rules_table(rules: InferenceRules) -> list[dict[str, Any]]:
+    """Rows ``name, value, default, unit, meaning, source, confidence, minimum, maximum`` for the report."""
+    return [
+        {"name": item.name, "value": getattr(rules, item.name), "default": item.default, **item.metadata}
+        for item in fields(rules)
+    ]
+
+
+@dataclass(frozen=True)
+class AreaInputs:
+    """The ``[area]`` section: which layer plays which role. Only ``name`` and one source of meters are needed.
+
+    crs : working CRS, projected and in metres; estimated as the UTM zone of the meters where left out.
+    seed : spreads meters within population cells.
+    meters, or addresses and buildings, or population : where the meters come from, in this order of preference.
+    transformers, buses, cables, switches : the low-voltage network as given; inferred where missing.
+    power : poles, towers and substations as mapped;  masts, poles : layers of their own.
+    candidate_sites : where radio equipment may stand; replaces what would be derived.
+    max_bad_share : a layer with a larger share of faulty rows is refused.
+    """
+
+    name: str
+    crs: str | None = None
+    seed: int = 0
+    boundary: LayerInput | None = None
+    meters: LayerInput | None = None
+    addresses: LayerInput | None = None
+    buildings: LayerInput | None = None
+    population: LayerInput | None = None
+    transformers: LayerInput | None = None
+    buses: LayerInput | None = None
+    cables: LayerInput | None = None
+    switches: LayerInput | None = None
+    roads: LayerInput | None = None
+    landuse: LayerInput | None = None
+    places: LayerInput | None = None
+    power: LayerInput | None = None
+    masts: LayerInput | None = None
+    poles: LayerInput | None = None
+    operator_cells: LayerInput | None = None
+    candidate_sites: LayerInput | None = None
+    terrain: TerrainInput | None = None
+    rules: InferenceRules = field(default_factory=InferenceRules)
+    max_bad_share: float = 0.2
+
+
+LAYER_ROLES = tuple(item.name for item in fields(AreaInputs) if "LayerInput" in str(item.type))
+"""Roles that take a layer, in the order of ``AreaInputs``."""

@@ -1,0 +1,1 @@
+"""What is said, and when: loads, registers and DLMS/COSEM bytes."""

@@ -1,0 +1,1 @@
+"""Decides: links, siting, simulation, KPIs and cost."""

@@ -1,0 +1,133 @@
+"""From the map to the links that a technology may use: geometry only, nothing drawn yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..channels.draws import Draws
+from ..channels.paths import CablePaths, Enclosure, RadioPaths
+from ..channels.powerline.pairs import area_pairs
+from ..channels.technology import Medium, Paths, Siting, Technology
+from ..gis.area import CandidateSites, ServiceArea
+from ..gis.terrain import Terrain, profiles_m
+from .positions import PositionMix, antenna_height_m
+from .tables import Links
+
+Array = NDArray[Any]
+
+MAX_PROFILE_SAMPLES = 33
+"""Terrain samples per link; at 30 m to 90 m cells this resolves links of 1 to 3 km cell by cell."""
+
+
+def links_of(technology: Technology, area: ServiceArea, candidates: CandidateSites) -> Links:
+    """Every link that the technology may use in this area.
+
+    Power line: all pairs within one transformer area. Radio: each meter with its nearest possible sites within
+    ``search_radius_m``, and for a mesh each pair of meters within ``neighbour_radius_m``.
+    """
+    if Medium.POWERLINE in technology.media:
+        return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
+    sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
+    return Links(_radio_paths(technology, area, sites), sites)
+
+
+def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
+    """The same links with the meter places of one replication."""
+    if isinstance(paths, CablePaths):
+        return paths
+    n = paths.n_meters
+    enclosure = paths.node_enclosure.copy()
+    enclosure[:n] = mix.draw(paths.node_key[:n], draws)
+    height = paths.node_height_m.copy()
+    height[:n] = antenna_height_m(height[:n], enclosure[:n])
+    return replace(paths, node_enclosure=enclosure, node_height_m=height)
+
+
+def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
+    feeders, meters, transformers = area.feeders, area.meters, area.transformers
+    meter_node = meters["feeder_node"].to_numpy(np.int32)
+    site_node = feeders.transformer_node.astype(np.int32)
+    start, end, distance = area_pairs(
+        feeders.edge_from,
+        feeders.edge_to,
+        feeders.edge_length_m,
+        feeders.node_area,
+        meter_node,
+        site_node,
+        float(getattr(technology, "max_link_length_m", 2000.0)),
+    )
+    return CablePaths(
+        feeders.edge_from,
+        feeders.edge_to,
+        feeders.edge_length_m,
+        feeders.edge_cable,
+        feeders.cables,
+        feeders.node_area,
+        meter_node,
+        site_node,
+        transformers["rated_kva"].to_numpy(float),
+        meters["phases"].to_numpy(np.int8),
+        start,
+        end,
+        distance,
+        _node_keys(meters, transformers),
+        len(meters),
+        len(transformers),
+    )
+
+
+def _radio_paths(technology: Technology, area: ServiceArea, sites: gpd.GeoDataFrame) -> RadioPaths:
+    meters = area.meters
+    n_meters, n_sites = len(meters), len(sites)
+    places = np.concatenate([_xy(meters), _xy(sites)])
+    start, end = _meter_site_pairs(places, n_meters, float(technology.search_radius_m))  # type: ignore[attr-defined]
+    radius = float(getattr(technology, "neighbour_radius_m", 0.0))
+    if radius > 0 and n_meters > 1:
+        near = cKDTree(places[:n_meters]).query_pairs(radius, output_type="ndarray").astype(np.int32)
+        near = near[np.lexsort((near[:, 1], near[:, 0]))]
+        start, end = np.concatenate([start, near[:, 0]]), np.concatenate([end, near[:, 1]])
+    distance = np.maximum(np.hypot(*(places[start] - places[end]).T), 1.0)
+    return RadioPaths(
+        start,
+        end,
+        distance,
+        _terrain_profiles(area.terrain, places[start], places[end], distance),
+        np.concatenate([meters["height_m"], sites["height_m"]]).astype(float),
+        np.concatenate([meters["clutter"], sites["clutter"]]).astype(np.int8),
+        np.full(n_meters + n_sites, Enclosure.NONE, np.int8),
+        _node_keys(meters, sites),
+        n_meters,
+        n_sites,
+    )
+
+
+def _meter_site_pairs(places: Array, n_meters: int, radius_m: float) -> tuple[Array, Array]:
+    if n_meters == 0 or places.shape[0] == n_meters:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    pairs = cKDTree(places[:n_meters]).sparse_distance_matrix(
+        cKDTree(places[n_meters:]), radius_m, output_type="ndarray"
+    )
+    order = np.lexsort((pairs["j"], pairs["i"]))
+    return pairs["i"][order].astype(np.int32), (pairs["j"][order] + n_meters).astype(np.int32)
+
+
+def _terrain_profiles(terrain: Terrain, start: Array, end: Array, distance_m: Array) -> Array:
+    if terrain.elevation_m.size == 0 or distance_m.size == 0:
+        return np.zeros((distance_m.size, 2), np.float32)
+    longest = int(np.ceil(float(distance_m.max()) / max(terrain.step_m, 1.0))) + 1
+    n_samples = int(np.clip(longest, 3, MAX_PROFILE_SAMPLES))
+    return profiles_m(terrain, start[:, 0], start[:, 1], end[:, 0], end[:, 1], n_samples)
+
+
+def _xy(frame: gpd.GeoDataFrame) -> Array:
+    return frame[["x_m", "y_m"]].to_numpy(float).reshape(-1, 2)
+
+
+def _node_keys(meters: gpd.GeoDataFrame, sites: gpd.GeoDataFrame) -> Array:
+    return np.concatenate([meters["key"].to_numpy(np.uint64), sites["key"].to_numpy(np.uint64)])

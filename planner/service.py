@@ -1,0 +1,57 @@
+"""The service level: what must be read, by when, and how sure the buyer wants to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..channels.technology import parameter
+
+
+@dataclass(frozen=True)
+class ServiceLevel:
+    """One service level for all technologies of a study.
+
+    A meter is served in a service when ``p_read_deadline`` is at least ``read_probability``.
+    """
+
+    name: str = parameter("daily reading", "-", "name of the service level in the report", "choice of the buyer")
+    services: tuple[str, ...] = parameter(
+        ("register", "profile"), "-", "what is read once a day from each meter", "choice of the buyer"
+    )
+    start_h: float = parameter(
+        0.0, "h", "collection may start, after midnight", "choice of the buyer", minimum=0.0, maximum=23.9
+    )
+    deadline_h: float = parameter(
+        8.0, "h", "data of the day before must be at the head end, after midnight", "choice of the buyer", minimum=0.1
+    )
+    read_probability: float = parameter(
+        0.95,
+        "1",
+        "a meter is served when it is read by the deadline with this probability",
+        "amiplan contract; public AMI contracts accept 98.5 % of meters read in three days (Redwood City)",
+        confidence="C",
+        minimum=0.01,
+        maximum=1.0,
+    )
+
+    @property
+    def window_s(self) -> float:
+        """Time between start and deadline [s]; raises ValueError where the deadline is not after the start."""
+        if self.deadline_h <= self.start_h:
+            raise ValueError(f"deadline_h = {self.deadline_h} must be later than start_h = {self.start_h}")
+        return (self.deadline_h - self.start_h) * 3600.0
+
+    @property
+    def text(self) -> str:
+        """The service level as one sentence."""
+        services = " and ".join(self.services)
+        return (
+            f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted at "
+            f"the head end by {_clock(self.deadline_h)}; served means with a probability of at least "
+            f"{self.read_probability:.0%}"
+        )
+
+
+def _clock(hours: float) -> str:
+    minutes = round(hours * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

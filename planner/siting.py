@@ -1,0 +1,217 @@
+"""What to build: concentrators at transformers, collectors and gateways from candidates, cells as given.
+
+Gateways and collectors are chosen by a covering model over sampled replications: a demand point is one meter in one
+replication (one draw of its place in the building and of its shadowing), so that diversity over several sites counts.
+Demand points with equal covering sets are merged. SciPy's HiGHS solves it; limits are counts of nodes, never seconds,
+so that the same case gives the same plan on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array, csr_array, hstack, identity
+
+from ..channels.draws import Draws, mix
+from ..channels.technology import Exchanges, Reach, Scenario, Siting, Technology, parameter
+from .links import drawn
+from .positions import PositionMix
+from .tables import Links
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SitingSettings:
+    """How candidate sites are chosen."""
+
+    target: float = parameter(
+        0.995,
+        "1",
+        "share of the reachable meters that the chosen sites must reach",
+        "USERS journey 1: 98.5 % and 99.5 % targets",
+        confidence="C",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    replications: int = parameter(
+        4, "1", "sampled replications that siting must hold in", "choice of amiplan", confidence="C", minimum=1
+    )
+    max_demand_points: int = parameter(
+        3000, "1", "demand points in the covering model; more are thinned by stable key", "choice of amiplan",
+        confidence="C", minimum=10,
+    )
+    gap: float = parameter(
+        0.02, "1", "relative gap at which the solver may stop", "choice of amiplan", confidence="C", minimum=0.0
+    )
+    third_party_weight: float = parameter(
+        1.5, "1", "a third party's site counts as this many own sites", "choice of amiplan", confidence="C", minimum=1.0
+    )
+    fixed: tuple[str, ...] = parameter((), "-", "site ids that are built in any case", "choice of the planner")
+    excluded: tuple[str, ...] = parameter((), "-", "site ids that must not be used", "choice of the planner")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Sites to build: ``built`` (n_sites,) bool, meters reachable at all and covered (expected), gap, one sentence."""
+
+    built: Array
+    n_reachable: float
+    n_covered: float
+    gap: float
+    note: str
+
+
+def choose_sites(
+    technology: Technology,
+    links: Links,
+    exchanges: Exchanges,
+    scenario: Scenario,
+    seed: int,
+    settings: SitingSettings,
+    mix_of_places: PositionMix,
+) -> Choice:
+    """The sites to build for one technology.
+
+    Raises ValueError where a fixed or excluded site id is unknown.
+    """
+    n_sites, n_meters = links.paths.n_sites, links.paths.n_meters
+    if technology.siting is Siting.TRANSFORMER:
+        serves = np.zeros(n_sites, bool)
+        area = links.sites["n_meters"].to_numpy() if n_sites else np.zeros(0)
+        serves[area > 0] = True
+        return Choice(serves, n_meters, n_meters, 0.0, f"one concentrator in each of {int(serves.sum())} transformers")
+    if technology.siting is Siting.OPERATOR_CELL:
+        return Choice(np.ones(n_sites, bool), n_meters, n_meters, 0.0, f"{n_sites} operator cells taken as they are")
+    fixed, allowed = _fixed_and_allowed(links, settings)
+    covering, at_least = _demand(technology, links, exchanges, scenario, seed, settings, mix_of_places, allowed)
+    weight = np.where(links.sites["owner"].to_numpy() == "third_party", settings.third_party_weight, 1.0)
+    return _cover(covering, weight, fixed, allowed, at_least, settings)
+
+
+def _fixed_and_allowed(links: Links, settings: SitingSettings) -> tuple[Array, Array]:
+    ids = links.sites["site_id"].to_numpy().astype(str)
+    unknown = [one for one in (*settings.fixed, *settings.excluded) if one not in set(ids)]
+    if unknown:
+        raise ValueError(f"site {unknown[0]!r} is not among the {ids.size} candidate sites; see the layer sites")
+    return np.isin(ids, settings.fixed), ~np.isin(ids, settings.excluded)
+
+
+def _demand(
+    technology: Technology,
+    links: Links,
+    exchanges: Exchanges,
+    scenario: Scenario,
+    seed: int,
+    settings: SitingSettings,
+    places: PositionMix,
+    allowed: Array,
+) -> tuple[csr_array, int]:
+    """Demand points by sites, and the least number of sites that airtime and equipment limits allow."""
+    reaches, at_least = [], 0
+    for replication in range(settings.replications):
+        draws = Draws(seed, replication)
+        paths = drawn(links.paths, places, draws)
+        quality = technology.assess(paths, scenario, draws)
+        reach = technology.reach(paths, quality)
+        reaches.append(reach)
+        load = technology.load(exchanges, paths, quality)
+        reached = np.unique(reach.meter)
+        by_time = float(load.meter_airtime_s[reached].sum()) / max(load.site_capacity_s, 1e-9)
+        at_least = max(at_least, int(np.ceil(by_time)), int(np.ceil(reached.size / load.max_meters_per_site)))
+    rows = covering_rows(reaches, links.paths.n_meters, links.paths.n_sites, allowed)
+    keep = thinned(rows, links.paths.node_key[: links.paths.n_meters], settings.max_demand_points)
+    return rows[keep], at_least
+
+
+def covering_rows(reaches: Iterable[Reach], n_meters: int, n_sites: int, allowed: Array) -> csr_array:
+    """Demand points (replication by meter, row ``replication * n_meters + meter``) by sites, ones where reached."""
+    reaches = list(reaches)
+    row = np.concatenate([number * n_meters + one.meter.astype(np.int64) for number, one in enumerate(reaches)])
+    column = np.concatenate([one.site for one in reaches])
+    good = allowed[column]
+    shape = (len(reaches) * n_meters, n_sites)
+    return csr_array(coo_array((np.ones(int(good.sum())), (row[good], column[good])), shape=shape))
+
+
+def thinned(rows: csr_array, meter_keys: Array, most: int) -> Array:
+    """Rows of the covering model that are kept: those reachable at all, at most ``most``, chosen by stable key."""
+    reachable = np.flatnonzero(np.diff(rows.indptr) > 0)
+    if reachable.size <= most:
+        return reachable
+    replication, meter = np.divmod(reachable, meter_keys.size)
+    rank = mix(meter_keys[meter] ^ mix(replication.astype(np.uint64)))
+    return np.sort(reachable[np.argsort(rank, kind="stable")[:most]])
+
+
+def merged(rows: csr_array) -> tuple[csr_array, Array]:
+    """Rows with equal covering sets merged: the different rows, and how many each stands for."""
+    rows.sort_indices()
+    sets: dict[bytes, int] = {}
+    first, weight = [], []
+    for row in range(rows.shape[0]):
+        key = rows.indices[rows.indptr[row] : rows.indptr[row + 1]].tobytes()
+        if key in sets:
+            weight[sets[key]] += 1
+        else:
+            sets[key] = len(first)
+            first.append(row)
+            weight.append(1)
+    return rows[np.array(first, np.int64)], np.array(weight, float)
+
+
+def _cover(
+    covering: csr_array, weight: Array, fixed: Array, allowed: Array, at_least: int, settings: SitingSettings
+) -> Choice:
+    n_sites = weight.size
+    if covering.shape[0] == 0:
+        return Choice(fixed.copy(), 0.0, 0.0, 0.0, "no candidate site reaches any meter")
+    rows, demand = merged(covering)
+    n_rows = rows.shape[0]
+    useful = allowed & (np.asarray(rows.sum(axis=0)).ravel() > 0)
+    at_least = min(max(at_least, 1), int((useful | fixed).sum()))
+    target = settings.target * demand.sum()
+    cost = np.concatenate([weight, np.zeros(n_rows)])
+    reached = LinearConstraint(hstack([rows, -identity(n_rows)]).tocsr(), 0.0, np.inf)
+    enough = LinearConstraint(np.concatenate([np.zeros(n_sites), demand])[None, :], target, np.inf)
+    count = LinearConstraint(np.concatenate([np.ones(n_sites), np.zeros(n_rows)])[None, :], at_least, np.inf)
+    lower = np.concatenate([fixed.astype(float), np.zeros(n_rows)])
+    upper = np.concatenate([(useful | fixed).astype(float), np.ones(n_rows)])
+    integrality = np.concatenate([np.ones(n_sites), np.zeros(n_rows)])
+    result = milp(
+        cost,
+        constraints=[reached, enough, count],
+        bounds=Bounds(lower, upper),
+        integrality=integrality,
+        options={"mip_rel_gap": settings.gap, "node_limit": 200},
+    )
+    built = result.x[:n_sites] > 0.5 if result.x is not None else greedy(rows, demand, weight, fixed, useful, target)
+    gap = float(result.mip_gap) if result.x is not None and result.mip_gap is not None else float("nan")
+    covered = float(demand[np.asarray(rows[:, np.flatnonzero(built)].sum(axis=1)).ravel() > 0].sum())
+    note = (
+        f"{int(built.sum())} of {n_sites} candidate sites, reaching {covered / demand.sum():.1%} of the sampled demand "
+        f"that any candidate reaches (target {settings.target:.1%})"
+    )
+    return Choice(built, float(demand.sum()), covered, gap, note)
+
+
+def greedy(rows: csr_array, demand: Array, weight: Array, fixed: Array, useful: Array, target: float) -> Array:
+    """Sites by steepest gain per weight until the target is met: the fallback where HiGHS finds nothing in its limits."""
+    built = fixed.copy()
+    by_site = rows.tocsc()
+    open_demand = demand.copy()
+    for site in np.flatnonzero(built):
+        open_demand[by_site.indices[by_site.indptr[site] : by_site.indptr[site + 1]]] = 0.0
+    while demand.sum() - open_demand.sum() < target - 1e-9:
+        gain = np.where(useful & ~built, (rows.T @ open_demand) / weight, -1.0)
+        site = int(np.argmax(gain))
+        if gain[site] <= 0:
+            break
+        built[site] = True
+        open_demand[by_site.indices[by_site.indptr[site] : by_site.indptr[site + 1]]] = 0.0
+    return built

@@ -1,0 +1,114 @@
+"""The spine: tables in, tables out. Reading this file from top to bottom is reading the product.
+
+    ServiceArea, CandidateSites      gis: where
+      + Exchanges                    meters: what must be said
+      -> Links                       planner.links: geometry of every link a technology may use
+      -> Plan                        planner.siting: sites built, who is served by whom
+      -> Deliveries                  planner.simulate: per service and meter, arrived when or why not
+      -> Kpis -> Cost                planner.kpis, planner.cost
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..channels.technology import Paths, Routes
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Links:
+    """Every link one technology may use, before any replication is drawn.
+
+    paths : geometry as the technology's pillar takes it; sites are rows of ``sites``.
+    sites : GeoDataFrame of this technology's possible sites (transformers, candidates or cells):
+        ``site_id, key, kind, x_m, y_m, height_m, owner, data_flag, geometry``.
+    """
+
+    paths: Paths
+    sites: gpd.GeoDataFrame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is built, and the routes of the median replication.
+
+    built : (n_sites,) bool
+    routes : Routes of the first replication, for maps and tables.
+    n_covered : meters that the siting step could count on.
+    gap : relative optimality gap of the siting model, 0 where nothing was optimised.
+    note : one sentence for the report.
+    """
+
+    built: Array
+    routes: Routes
+    n_covered: int
+    gap: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """The fate of every service of every usable meter, averaged over replications; (n_services, n_meters) columns.
+
+    p_read_deadline : probability that the data of one period is at the head end, decrypted, by the deadline.
+    p_read_low, p_read_high : P10 and P90 over replications.
+    latency_p50_s, latency_p95_s : inf where never.
+    reason : int8, ``Reason`` that limits; NONE only where served.
+    served : bool
+    served_by_replication : (n_replications, n_services, n_meters) bool, for the intervals of totals.
+    margin_db, p_link, server, hops, n_servers, in_range_ratio : (n_meters,) of the plan's own link.
+    backhaul_availability : (n_sites,)
+    """
+
+    services: tuple[str, ...]
+    p_read_deadline: Array
+    p_read_low: Array
+    p_read_high: Array
+    latency_p50_s: Array
+    latency_p95_s: Array
+    attempts: Array
+    reason: Array
+    served: Array
+    served_by_replication: Array
+    margin_db: Array
+    p_link: Array
+    server: Array
+    hops: Array
+    n_servers: Array
+    out_of_range_ratio: float
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """One technology in one scenario, from links to money."""
+
+    technology: str
+    scenario: str
+    links: Links
+    plan: Plan
+    deliveries: Deliveries
+    meters: gpd.GeoDataFrame
+    kpis: pd.DataFrame
+    cost: pd.DataFrame
+    quantities: pd.DataFrame
+
+
+def frozen_columns(**columns: Array) -> dict[str, Array]:
+    """Columns made read-only; all must have the same length.
+
+    Raises ValueError naming the odd column out.
+    """
+    lengths = {name: np.shape(column)[-1] for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns differ in length: {lengths}")
+    for column in columns.values():
+        column.setflags(write=False)
+    return columns

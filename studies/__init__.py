@@ -1,0 +1,1 @@
+"""Tells: case files, runs, reports, maps and the command line."""

@@ -1,0 +1,100 @@
+"""Between the case file and the rooms below: reading the map, the catalogue, and putting a study together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from .. import __version__
+from ..gis.area import CandidateSites, ServiceArea
+from ..gis.assemble import build_area
+from ..planner.catalogue import Catalogue
+from ..planner.tables import StudyResult
+from .case import Case
+from .sessions import session_rows
+from .settings import UserError
+from .study import Study
+
+LIMITS = (
+    "G3-PLC: one equivalent conductor pair per feeder; other phases enter through a statistical cross-phase loss, not "
+    "through a coupled three-phase solution.",
+    "Radio: terrain is a correction to empirical models; single buildings between antennas are not traced.",
+    "LoRaWAN and NB-IoT: other users of the band and of the operator's cells enter only as a noise offset.",
+    "Unit prices of the catalogue marked C are judgement; replace them by quotes before a decision.",
+    "Positions of meters inside buildings are drawn from a stated mix, not surveyed.",
+)
+
+
+def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
+    """The map of a case; every fault of the inputs becomes a UserError that names the case file."""
+    try:
+        return build_area(case.area, case.folder)
+    except (ValueError, FileNotFoundError) as error:
+        raise UserError(f"{case.path} [area]: {error}") from None
+
+
+def catalogue_of(case: Case) -> Catalogue:
+    """The cost catalogue with the user's overrides; a bad override becomes a UserError."""
+    try:
+        return Catalogue.default().with_overrides(case.settings.economics.overrides, case.settings.economics.currency)
+    except ValueError as error:
+        raise UserError(f"{case.path} [economics.overrides]: {error}") from None
+
+
+def study_of(
+    case: Case,
+    area: ServiceArea,
+    candidates: CandidateSites,
+    results: list[tuple[StudyResult, dict[str, Any]]],
+    packets: list[pd.DataFrame],
+) -> Study:
+    """The study of all technologies, in the order of the case file."""
+    tables = [result for result, _ in results]
+    meters = pd.concat([one.meters for one in tables], ignore_index=True)
+    summaries = pd.DataFrame([_tco_row(result, money, area) for result, money in results])
+    return Study(
+        title=case.title,
+        case_name=case.name,
+        case_digest=case.digest,
+        version=__version__,
+        seed=case.settings.simulation.seed,
+        service_text=case.settings.service.text,
+        area=area,
+        candidates=candidates,
+        results=tuple(tables),
+        meters=gpd.GeoDataFrame(meters, geometry="geometry", crs=area.crs),
+        kpis=pd.concat([one.kpis for one in tables], ignore_index=True),
+        cost=pd.concat([one.cost for one in tables], ignore_index=True),
+        tco=summaries,
+        assumptions=pd.DataFrame(case.assumptions()),
+        sessions=session_rows(case),
+        tiers=pd.concat(packets, ignore_index=True),
+        warnings=_warnings(area, candidates, tables),
+        limits=LIMITS,
+    )
+
+
+def _tco_row(result: StudyResult, money: dict[str, Any], area: ServiceArea) -> dict[str, Any]:
+    n_served = int(result.deliveries.served.all(axis=0).sum())
+    return {
+        "scenario": result.scenario,
+        "technology": result.technology,
+        **money,
+        "n_meters": area.n_meters_in,
+        "n_served": n_served,
+        "served_ratio": n_served / area.n_meters_in,
+    }
+
+
+def _warnings(area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
+    lines = [*area.notes, *candidates.notes]
+    lines += [f"{one.technology}: {one.plan.note}" for one in results]
+    lines += [
+        f"{one.technology}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range that their "
+        "model was fitted for"
+        for one in results
+        if one.deliveries.out_of_range_ratio > 0
+    ]
+    return tuple(lines)

@@ -1,0 +1,129 @@
+"""The case file: the one place that reads what users write. Every fault becomes one line that names the place."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..channels.technologies import all_technologies
+from ..channels.technology import Technology
+from ..gis.inputs import AreaInputs
+from ..planner.settings import PlannerSettings
+from .settings import UserError, described, fill, suggestion, touched_keys
+
+DEFAULT_TECHNOLOGIES = ("g3_plc", "wisun_fan", "lorawan", "nb_iot")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case file, read and checked.
+
+    path : the file;  name : its folder's name;  title : first line of the report.
+    digest : of the file's bytes.
+    technologies : configured technologies in the order of the file.
+    touched : dotted names of the keys the user set.
+    """
+
+    path: Path
+    name: str
+    title: str
+    digest: str
+    area: AreaInputs
+    settings: PlannerSettings
+    technologies: tuple[Technology, ...]
+    touched: frozenset[str]
+
+    @property
+    def folder(self) -> Path:
+        """Paths in the case file are relative to this folder."""
+        return self.path.parent
+
+    def assumptions(self) -> list[dict[str, Any]]:
+        """Every number the study rests on: value, unit, meaning, source, confidence and origin."""
+        touched = set(self.touched)
+        rows = described(self.area.rules, "area.rules", touched)
+        for section in fields(self.settings):
+            rows += described(getattr(self.settings, section.name), section.name, touched)
+        for technology in self.technologies:
+            rows += described(technology, f"technologies.{technology.name}", touched)
+        return rows
+
+
+def read_case(path: Path) -> Case:
+    """The case of a TOML file.
+
+    Raises UserError with one line for a missing or unreadable file, an unknown section or key, and a bad value.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such case file; `amiplan new DIR` writes one")
+    raw = path.read_bytes()
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path}: not readable as TOML: {error}") from None
+    return case_from(table, path, hashlib.blake2b(raw, digest_size=16).hexdigest())
+
+
+def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
+    """The case of a table that was read from ``path``; raises UserError as ``read_case``."""
+    sections = {item.name for item in fields(PlannerSettings)}
+    for key in table:
+        if key not in sections | {"title", "area", "technologies"}:
+            raise UserError(f"{path} [{key}]: unknown section; {suggestion(key, sections | {'area', 'technologies'})}")
+        if key != "title" and not isinstance(table[key], dict):
+            raise UserError(f"{path} {key}: this is a section; write [{key}]")
+    if "area" not in table:
+        raise UserError(f"{path}: the section [area] is missing; it names your meters, or buildings and addresses")
+    area = fill(AreaInputs, {"name": path.resolve().parent.name, **table["area"]}, f"{path} [area]")
+    chosen = {name: table[name] for name in sections if name in table}
+    settings = PlannerSettings(
+        **{
+            item.name: fill(_section_class(item.name), chosen[item.name], f"{path} [{item.name}]")
+            for item in fields(PlannerSettings)
+            if item.name in chosen
+        }
+    )
+    _check_level(settings, path)
+    technologies = _technologies(table.get("technologies", {}), path)
+    return Case(
+        path,
+        path.resolve().parent.name,
+        str(table.get("title", area.name)),
+        digest,
+        area,
+        settings,
+        technologies,
+        frozenset(touched_keys(table)),
+    )
+
+
+def _section_class(name: str) -> type[Any]:
+    return type(getattr(PlannerSettings(), name))
+
+
+def _check_level(settings: PlannerSettings, path: Path) -> None:
+    try:
+        _ = settings.service.window_s, settings.backhaul.of(operator=False)
+    except ValueError as error:
+        raise UserError(f"{path} [service] or [backhaul]: {error}") from None
+
+
+def _technologies(table: dict[str, Any], path: Path) -> tuple[Technology, ...]:
+    known = all_technologies()
+    chosen = []
+    for name in table or dict.fromkeys(DEFAULT_TECHNOLOGIES):
+        if name not in known:
+            raise UserError(f"{path} [technologies.{name}]: unknown technology; {suggestion(name, known)}")
+        overrides = table.get(name, {})
+        chosen.append(fill(known[name], overrides, f"{path} [technologies.{name}]"))
+    return tuple(chosen)
+
+
+def embedded_cases() -> dict[str, Path]:
+    """The cases that ship with the package: name to case file."""
+    catalogue = Path(str(files("amiplan.studies") / "catalogue"))
+    return {one.parent.name: one for one in sorted(catalogue.glob("*/case.toml"))}

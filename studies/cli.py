@@ -1,0 +1,134 @@
+"""The command line; the only place that prints and exits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from .settings import UserError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Planning and simulation of smart-metering communications on your own map.",
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[Path, typer.Option("-o", "--output", help="result folder")]
+
+
+@app.command()
+def demo(
+    area: Annotated[str, typer.Argument(help="an embedded area")] = "north_bayreuth",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="result folder")] = None,
+    workers: Annotated[int, typer.Option(help="processes")] = 2,
+) -> None:
+    """Run an embedded real area and print where the report is."""
+    from .case import embedded_cases, read_case
+    from .commands import run_case
+    from .settings import suggestion
+
+    cases = embedded_cases()
+    if area not in cases:
+        raise UserError(f"demo {area}: no such embedded area; {suggestion(area, cases)}")
+    folder = output or Path(f"demo-{area}")
+    typer.echo(run_case(read_case(cases[area]), folder, workers=workers, own_demo=True))
+
+
+@app.command()
+def new(directory: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+    """Write a commented case file and say what to edit."""
+    from .commands import write_new_case
+
+    typer.echo(write_new_case(directory))
+
+
+@app.command()
+def check(case: Annotated[Path, typer.Argument(metavar="CASE.toml")]) -> None:
+    """Read and audit the inputs only."""
+    from .case import read_case
+    from .commands import audit_text
+
+    typer.echo(audit_text(read_case(case)))
+
+
+@app.command()
+def run(
+    case: Annotated[Path, typer.Argument(metavar="CASE.toml")],
+    output: Folder,
+    workers: Annotated[int, typer.Option(help="processes")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="address of a dask scheduler")] = None,
+    tier: Annotated[str | None, typer.Option(help="fast, sample or packet")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace an existing result folder")] = False,
+) -> None:
+    """Run the whole study."""
+    from .case import read_case
+    from .commands import run_case, with_tier
+
+    chosen = with_tier(read_case(case), tier)
+    typer.echo(run_case(chosen, output, workers=workers, scheduler=scheduler, resume=resume, force=force))
+
+
+@app.command()
+def explain(
+    directory: Annotated[Path, typer.Argument(metavar="DIR")], meter_id: Annotated[str, typer.Argument()]
+) -> None:
+    """Why this meter is red or green, in plain words, with the numbers."""
+    from .explain import explanation
+
+    typer.echo(explanation(directory, meter_id))
+
+
+@app.command()
+def technologies(
+    name: Annotated[str | None, typer.Argument()] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """What exists; for one name every parameter with value, unit and source, and its tables."""
+    from .commands import technologies_text
+
+    typer.echo(technologies_text(name, as_json))
+
+
+@app.command()
+def link(
+    name: Annotated[str, typer.Argument()],
+    values: Annotated[list[str] | None, typer.Argument(metavar="key=value...")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """One link by hand: geometry in; margin, packet error ratio, rate and airtime out."""
+    from .link import link_text
+
+    typer.echo(link_text(name, values or [], as_json))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 our fault, 2 the user's input, 130 interrupted."""
+    try:
+        result = app(arguments, prog_name="amiplan", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except UserError as error:
+        code = _complain(str(error))
+    except click.exceptions.Exit as error:
+        code = int(error.exit_code)
+    except click.ClickException as error:
+        code = _complain(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    if arguments is None:
+        sys.exit(code)
+    return code
+
+
+def _complain(text: str) -> int:
+    typer.echo(" ".join(text.split()), err=True)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""One link by hand: a made-up geometry with two ends, through the same physics as a whole study."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..channels.draws import Draws
+from ..channels.paths import CablePaths, Clutter, Enclosure, RadioPaths
+from ..channels.technologies import all_technologies
+from ..channels.technology import Medium, Paths, Scenario, Technology, parameter
+from .settings import UserError, fill, suggestion
+
+
+@dataclass(frozen=True)
+class RadioLink:
+    """Geometry of one radio link."""
+
+    distance_m: float = parameter(500.0, "m", "along the ground", "user", minimum=1.0)
+    site_height_m: float = parameter(12.0, "m", "antenna of the site above ground", "user", minimum=0.5)
+    meter_height_m: float = parameter(1.5, "m", "antenna of the meter above ground", "user", minimum=0.1)
+    obstacle_m: float = parameter(0.0, "m", "height of one hill halfway above the ground at both ends", "user")
+    enclosure: str = parameter("facade_box", "-", "facade_box, indoor, basement, steel_cabinet, pit or none", "user")
+    clutter: str = parameter("suburban", "-", "open, suburban, urban, trees, dense or water", "user")
+
+
+@dataclass(frozen=True)
+class CableLink:
+    """Geometry of one power-line link: a straight feeder with equal houses along it."""
+
+    distance_m: float = parameter(200.0, "m", "along the cable", "user", minimum=1.0)
+    cable: str = parameter("NAYY 4x150", "-", "cable type", "user")
+    houses: int = parameter(5, "1", "houses tapped off between the two ends", "user", minimum=0)
+    rated_kva: float = parameter(400.0, "kVA", "transformer", "user", minimum=1.0)
+    phases: int = parameter(3, "1", "phases of the meter, 1 or 3", "user", minimum=1, maximum=3)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is sent, and which draw of the random parts."""
+
+    bytes: int = parameter(100, "B", "frame length", "user", minimum=1)
+    replication: int = parameter(0, "-", "number of the draw of shadowing, enclosure and loads", "user", minimum=0)
+    noise_offset_db: float = parameter(0.0, "dB", "added to every noise floor", "user")
+
+
+def link_text(name: str, pairs: list[str], as_json: bool) -> str:
+    """The answer for ``amiplan link NAME key=value ...``; raises UserError for unknown names, keys or values."""
+    answer = link_answer(name, dict(_pair(one) for one in pairs))
+    if as_json:
+        return json.dumps(answer, indent=1, default=float)
+    width = max(len(key) for key in answer)
+    return "\n".join(f"{key:<{width}}  {_shown(value)}" for key, value in answer.items())
+
+
+def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Margin, packet error ratio, rate and mode of one link in both directions."""
+    known = all_technologies()
+    if name not in known:
+        raise UserError(f"link {name}: unknown technology; {suggestion(name, known)}")
+    geometry = CableLink if Medium.POWERLINE in known[name].media else RadioLink
+    classes = (geometry, Frame, known[name])
+    names = {item.name for cls in classes for item in fields(cls)}
+    for key in values:
+        if key not in names:
+            raise UserError(f"link {name} {key}: unknown key; {suggestion(key, names)}")
+    place, frame, technology = (
+        fill(cls, {k: v for k, v in values.items() if k in {f.name for f in fields(cls)}}, f"link {name}")
+        for cls in classes
+    )
+    paths = cable_link(place) if isinstance(place, CableLink) else radio_link(place)
+    return _measure(technology, paths, frame)
+
+
+def _measure(technology: Technology, paths: Paths, frame: Frame) -> dict[str, Any]:
+    scenario = Scenario(noise_offset_db=frame.noise_offset_db)
+    try:
+        quality = technology.assess(paths, scenario, Draws(1, frame.replication))
+    except ValueError as error:
+        raise UserError(f"link {technology.name}: {error}") from None
+    answer: dict[str, Any] = {"loss_db": quality.loss_db[0], "in_fitted_range": bool(quality.in_range[0])}
+    for direction in ("up", "down"):
+        mode = int(getattr(quality, f"mode_{direction}")[0])
+        snr = getattr(quality, f"snr_{direction}_db")[:1]
+        answer[f"margin_{direction}_db"] = getattr(quality, f"margin_{direction}_db")[0]
+        answer[f"snr_{direction}_db"] = snr[0]
+        answer[f"mode_{direction}"] = technology.modes[mode] if mode >= 0 else "none"
+        answer[f"rate_{direction}_bps"] = getattr(quality, f"rate_{direction}_bps")[0]
+        lost = technology.packet_error_ratio(snr, np.array([max(mode, 0)]), np.array([frame.bytes]))
+        answer[f"packet_error_ratio_{direction}"] = float(lost[0]) if mode >= 0 else 1.0
+        airtime = technology.airtime_s(np.array([max(mode, 0)]), np.array([frame.bytes]))
+        answer[f"airtime_{direction}_s"] = float(airtime[0]) if mode >= 0 else float("inf")
+    return answer
+
+
+def radio_link(place: RadioLink) -> RadioPaths:
+    """One meter (node 0) and one site (node 1)."""
+    hill = np.array([[0.0, place.obstacle_m, 0.0]] if place.obstacle_m else [[0.0, 0.0]], np.float32)
+    clutter = _code(Clutter, place.clutter)
+    return RadioPaths(
+        np.array([0], np.int32),
+        np.array([1], np.int32),
+        np.array([place.distance_m]),
+        hill,
+        np.array([place.meter_height_m, place.site_height_m]),
+        np.array([clutter, clutter], np.int8),
+        np.array([_code(Enclosure, place.enclosure), Enclosure.NONE], np.int8),
+        np.array([1, 2], np.uint64),
+        1,
+        1,
+    )
+
+
+def cable_link(place: CableLink) -> CablePaths:
+    """A transformer bus, ``houses`` other meters at equal distances, and the meter at the end (node 0)."""
+    n_edges = place.houses + 1
+    length = np.full(n_edges, place.distance_m / n_edges)
+    along = np.cumsum(length)
+    return CablePaths(
+        np.arange(n_edges, dtype=np.int32),
+        np.arange(1, n_edges + 1, dtype=np.int32),
+        length,
+        np.zeros(n_edges, np.int16),
+        (place.cable,),
+        np.zeros(n_edges + 1, np.int32),
+        np.concatenate([[n_edges], np.arange(1, n_edges)]).astype(np.int32),
+        np.array([0], np.int32),
+        np.array([place.rated_kva]),
+        np.full(n_edges, place.phases, np.int8),
+        np.arange(n_edges, dtype=np.int32),
+        np.full(n_edges, n_edges, np.int32),
+        np.concatenate([along[-1:], along[:-1]]),
+        np.arange(1, n_edges + 2).astype(np.uint64),
+        n_edges,
+        1,
+    )
+
+
+def _code(kind: Any, text: str) -> int:
+    names = {one.name.lower(): one for one in kind}
+    if text not in names:
+        raise UserError(f"link {kind.__name__.lower()} = {text!r}; {suggestion(text, names)}")
+    return int(names[text])
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"link {text!r}: write key=value, such as distance_m=300")
+    for kind in (int, float):
+        try:
+            return key, kind(value)
+        except ValueError:
+            continue
+    return key, value
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)

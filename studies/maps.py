@@ -1,0 +1,410 @@
+"""Maps that open from the disk: meters, sites, links and a local base map in projected metres.
+
+Everything is a WebGL scatter trace, one per kind of thing, lines and outlines separated by NaN, so that a map of
+thousands of meters stays small and moves smoothly. Tiles from a server are never asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import shapely
+from numpy.typing import NDArray
+
+from ..planner.tables import StudyResult
+from .styles import BY_WORD, NARROW, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS, Look
+from .study import Study
+
+Array = NDArray[Any]
+
+SURE = 0.99
+"""Served meters below this probability get a lighter colour."""
+MANY_METERS = 30_000
+"""Above this number the maps leave out the text that appears under the pointer, and say so."""
+OUTLINE_TOLERANCE_M = 0.8
+GRID_M = 0.1
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_BASE = "base"
+
+
+def slug(study: Study, result: StudyResult) -> str:
+    """Short name of a result in addresses and layer columns; carries the scenario only where there are several."""
+    several = len({r.scenario for r in study.results}) > 1
+    return f"{result.scenario}-{result.technology}" if several else result.technology
+
+
+def meter_states(study: Study, result: StudyResult) -> pd.DataFrame:
+    """One row a meter in: its fate over all services of one technology.
+
+    Returns
+    -------
+    DataFrame (n_meters_in,) ``meter_id, x_m, y_m, located, served, p_read_deadline, reason, server_id, hops,
+    margin_db, data_flag``; served means by every service; probability, reason and margin are those of the worst one.
+
+    Raises ValueError where the study does not hold every meter in, once for each service.
+    """
+    rows = study.meters
+    rows = rows[(rows.technology == result.technology) & (rows.scenario == result.scenario)]
+    per_service = rows.groupby("service", sort=True).size()
+    if len(per_service) == 0 or (per_service != study.area.n_meters_in).any():
+        raise ValueError(
+            f"study.meters holds {dict(per_service)} rows for {result.technology} in scenario {result.scenario}, but "
+            f"{study.area.n_meters_in} meters are in: list every meter once for each service"
+        )
+    twin = rows.groupby(["service", "meter_id"]).cumcount()
+    rows = rows.assign(twin=twin).sort_values(
+        ["meter_id", "twin", "served", "p_read_deadline", "service"], kind="stable"
+    )
+    worst = rows.drop_duplicates(["meter_id", "twin"])
+    return _with_places(worst.reset_index(drop=True))
+
+
+def _with_places(worst: Any) -> pd.DataFrame:
+    points = worst.geometry.to_numpy()
+    located = ~(shapely.is_missing(points) | shapely.is_empty(points))
+    columns = ["meter_id", "served", "p_read_deadline", "reason", "server_id", "hops", "margin_db", "data_flag"]
+    table = pd.DataFrame(worst[columns])
+    places = {
+        "x_m": np.where(located, shapely.get_x(points), np.nan),
+        "y_m": np.where(located, shapely.get_y(points), np.nan),
+    }
+    return table.assign(**places, located=located, served=table.served.astype(bool))
+
+
+def state_looks(states: pd.DataFrame) -> list[tuple[Look, Array]]:
+    """How the meters divide: (look, mask) pairs, no meter in two and none in no pair; served first, then by count.
+
+    Raises ValueError where a meter that is not served carries no known reason.
+    """
+    served, p = states.served.to_numpy(bool), states.p_read_deadline.to_numpy(float)
+    reason = states.reason.to_numpy(str)
+    unknown = sorted(set(reason[~served]) - set(BY_WORD))
+    if unknown:
+        raise ValueError(f"meters not served carry the reason {unknown[0]!r}: give one of {', '.join(BY_WORD)}")
+    pairs = [(SERVED, served & (p >= SURE)), (NARROW, served & (p < SURE))]
+    rest = [(look, ~served & (reason == word)) for word, look in BY_WORD.items()]
+    rest.sort(key=lambda pair: -int(pair[1].sum()))
+    return [(look, mask) for look, mask in [*pairs, *rest] if mask.any()]
+
+
+def technology_map(study: Study, result: StudyResult) -> go.Figure:
+    """Map of one technology: who is read, who is not and why, from which sites, over the local base map."""
+    states = meter_states(study, result)
+    n_served, n = int(states.served.sum()), len(states)
+    figure = go.Figure(layout=go.Layout(template=go.layout.Template()))
+    figure.add_traces(base_traces(study))
+    figure.add_traces(_link_traces(study, result))
+    looks = state_looks(states)
+    for look, mask in sorted(looks, key=lambda pair: -int(pair[1].sum())):
+        rank = next(i for i, pair in enumerate(looks) if pair[0] is look)
+        figure.add_trace(_meter_trace(states[mask], look, 10 + rank))
+    figure.add_traces(_site_traces(result, states))
+    title = f"{study.label(result.technology)}: {count(n_served)} of {count(n)} meters served ({share(n_served, n)})"
+    return _framed(figure, study, states, title, result.scenario)
+
+
+def cheapest_serving(study: Study, scenario: str) -> pd.DataFrame:
+    """Per meter in, the technology with the lowest yearly cost among those that serve it for all services.
+
+    Returns
+    -------
+    DataFrame (n_meters_in,) ``meter_id, x_m, y_m, located, technology, n_serving, eac_per_meter``; technology is
+    empty and the cost infinite where none serves. Cost is the technology's equivalent annual cost per meter over
+    the whole area, at equal service; ties go to the order of the case file.
+    """
+    results = [r for r in study.results if r.scenario == scenario]
+    tco = study.tco[study.tco.scenario == scenario].set_index("technology").eac_per_meter
+    states = [meter_states(study, r) for r in results]
+    served = np.stack([s.served.to_numpy(bool) for s in states])
+    cost = np.array([float(tco[r.technology]) for r in results])
+    offer = np.where(served, cost[:, None], np.inf)
+    best = offer.argmin(axis=0)
+    names = np.array([r.technology for r in results], dtype=object)
+    first = states[0]
+    return pd.DataFrame(
+        {
+            "meter_id": first.meter_id,
+            "x_m": first.x_m,
+            "y_m": first.y_m,
+            "located": first.located,
+            "technology": np.where(served.any(axis=0), names[best], ""),
+            "n_serving": served.sum(axis=0),
+            "eac_per_meter": offer.min(axis=0),
+        }
+    )
+
+
+def best_technology_map(study: Study, scenario: str) -> go.Figure:
+    """Map of the cheapest technology that serves each meter; grey where none does."""
+    best = cheapest_serving(study, scenario)
+    names = [r.technology for r in study.results if r.scenario == scenario]
+    figure = go.Figure(layout=go.Layout(template=go.layout.Template()))
+    figure.add_traces(base_traces(study))
+    for rank, name in enumerate([*names, ""]):
+        group = best[best.technology == name]
+        color = TECHNOLOGY_COLORS[rank % len(TECHNOLOGY_COLORS)] if name else NOBODY_COLOR
+        shape = _SHAPES[rank % len(_SHAPES)] if name else "x"
+        look = Look(name, study.label(name) if name else "No technology serves it", color, shape, "")
+        if len(group):
+            figure.add_trace(_best_trace(group, look, rank))
+    n_any, n = int((best.technology != "").sum()), len(best)
+    title = f"Cheapest technology that serves: {count(n_any)} of {count(n)} meters have one ({share(n_any, n)})"
+    return _framed(figure, study, best, title, scenario)
+
+
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
+
+
+def base_traces(study: Study) -> list[go.Scattergl]:
+    """The local base map: boundary, buildings, roads, low-voltage cables, candidate sites; one trace each.
+
+    What the area does not have is left out. The traces are the same on every map of a study.
+    """
+    area = study.area
+    boundary = shapely.get_exterior_ring(shapely.get_parts([area.boundary]))
+    outlines = shapely.simplify(_rings(area.buildings.geometry.to_numpy()), OUTLINE_TOLERANCE_M)
+    roads = shapely.simplify(area.roads.geometry.to_numpy(), OUTLINE_TOLERANCE_M)
+    traces = [
+        _lines(shapely.simplify(boundary, 5.0), "Study area", "#9aa1aa", 1.0, "dash"),
+        _lines(outlines, "Buildings", "#c9c3b8", 1.0),
+        _lines(_rings_or_lines(roads), "Roads", "#d4d8de", 2.0),
+        _lines(area.feeders.edge_geometry, "Low-voltage cables", "#b9a7d6", 1.0),
+        _candidates(study),
+    ]
+    return [trace for trace in traces if trace is not None]
+
+
+def _rings(polygons: Array) -> Array:
+    parts = shapely.get_parts(polygons[~shapely.is_missing(polygons)])
+    return shapely.get_exterior_ring(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
+
+
+def _rings_or_lines(shapes: Array) -> Array:
+    parts = shapely.get_parts(shapes[~shapely.is_missing(shapes)])
+    areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    return np.where(areas, shapely.get_exterior_ring(parts), parts)
+
+
+def nan_separated(lines: Array) -> tuple[Array, Array]:
+    """Coordinates of many lines as one: x and y on a grid of 0.1 m, a NaN after each line.
+
+    >>> import shapely
+    >>> x, y = nan_separated(shapely.linestrings([[[0, 0], [1, 0]], [[5, 5], [6, 5]]]))
+    >>> x.tolist()
+    [0.0, 1.0, nan, 5.0, 6.0, nan]
+    """
+    lines = np.asarray(lines, dtype=object)
+    lines = lines[~(shapely.is_missing(lines) | shapely.is_empty(lines))]
+    places, owner = shapely.get_coordinates(lines, return_index=True)
+    ends = np.flatnonzero(np.diff(owner, append=-1)) + 1 if len(owner) else np.zeros(0, int)
+    x, y = (np.insert(_on_grid(places[:, axis]), ends, np.nan) for axis in (0, 1))
+    return x, y
+
+
+def _on_grid(values: Array) -> Array:
+    return np.round(np.asarray(values, float) / GRID_M) * GRID_M
+
+
+def _lines(lines: Array, name: str, color: str, width: float, dash: str = "solid") -> go.Scattergl | None:
+    x, y = nan_separated(lines)
+    if not len(x):
+        return None
+    return go.Scattergl(
+        x=x, y=y, mode="lines", name=name, line={"color": color, "width": width, "dash": dash}, hoverinfo="skip",
+        legendrank=2000, meta=_BASE,
+    )  # fmt: skip
+
+
+def _candidates(study: Study) -> go.Scattergl | None:
+    sites = study.candidates.sites
+    if not len(sites):
+        return None
+    return go.Scattergl(
+        x=_on_grid(sites.x_m), y=_on_grid(sites.y_m), mode="markers", name=f"Candidate sites ({count(len(sites))})",
+        marker={"symbol": "circle-open", "size": 5, "color": "#8d97a5"}, legendrank=1900, meta=_BASE,
+        text=_joined(sites.site_id, sites.kind), hovertemplate="candidate %{text}<extra></extra>",
+    )  # fmt: skip
+
+
+def link_lines(study: Study, result: StudyResult) -> tuple[Array, Array]:
+    """The plan's hops: meter rows that have a parent, and their (n, 2, 2) end points [m], meter end first."""
+    parent, meters, sites = np.asarray(result.plan.routes.parent), study.area.meters, result.links.sites
+    x = np.concatenate([meters.x_m.to_numpy(float), sites.x_m.to_numpy(float)])
+    y = np.concatenate([meters.y_m.to_numpy(float), sites.y_m.to_numpy(float)])
+    meter = np.flatnonzero(parent >= 0)
+    node = np.column_stack([meter, parent[meter]])
+    return meter, np.stack([x[node], y[node]], axis=2)
+
+
+def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
+    _, ends = link_lines(study, result)
+    trace = _lines(shapely.linestrings(ends), "Planned links", "rgba(70,86,110,0.28)", 1.0) if len(ends) else None
+    if trace is None:
+        return []
+    trace.meta, trace.legendrank = "links", 1800
+    return [trace]
+
+
+def _meter_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
+    shown = group[group.located]
+    often = ~shown.served.to_numpy(bool) & (shown.p_read_deadline.to_numpy(float) >= 0.5)
+    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, 6.0 if look in (SERVED, NARROW) else 7.5)
+    if often.any():
+        trace.marker.symbol = np.where(often, f"{look.symbol}-open", look.symbol).tolist()
+    if len(shown) <= MANY_METERS:
+        trace.text = _joined(
+            "meter " + shown.meter_id.astype(str),
+            "read by the deadline " + _percents(shown.p_read_deadline),
+            np.where(shown.served, "served", "not served: " + shown.reason.astype(str)),
+            "via " + shown.server_id.where(shown.server_id != "", "no site").astype(str),
+            shown.hops.astype(str) + " hops",
+        )
+    trace.meta = {"state": look.word, "n": len(group), "n_shown": len(shown)}
+    return trace
+
+
+def _best_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
+    shown = group[group.located]
+    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, 10 + rank, 6.5)
+    if len(shown) <= MANY_METERS:
+        trace.text = _joined("meter " + shown.meter_id.astype(str), shown.n_serving.astype(str) + " technologies serve")
+    trace.meta = {"state": look.word, "n": len(group), "n_shown": len(shown)}
+    return trace
+
+
+def _markers(shown: pd.DataFrame, name: str, look: Look, rank: int, size: float) -> go.Scattergl:
+    return go.Scattergl(
+        x=_on_grid(shown.x_m), y=_on_grid(shown.y_m), mode="markers", name=name, legendrank=rank,
+        marker={"symbol": look.symbol, "size": size, "color": look.color, "line": {"width": 0}},
+        hovertemplate="%{text}<extra></extra>", hoverinfo="text",
+    )  # fmt: skip
+
+
+def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl]:
+    sites = result.links.sites[np.asarray(result.plan.built, bool)]
+    if not len(sites):
+        return []
+    served = states[states.served].server_id.value_counts()
+    n_served = sites.site_id.map(served).fillna(0).astype(int)
+    text = _joined(
+        "site " + sites.site_id.astype(str),
+        sites.kind,
+        "antenna " + sites.height_m.map("{:.1f} m".format),
+        "owner " + sites.owner.astype(str),
+        "serves " + n_served.astype(str) + " meters",
+    )
+    return [
+        go.Scattergl(
+            x=_on_grid(sites.x_m), y=_on_grid(sites.y_m), mode="markers", name=f"Sites built ({count(len(sites))})",
+            marker={"symbol": "star-square", "size": 13, "color": "#16202e", "line": {"color": "#ffffff", "width": 1.5}},
+            text=text, hovertemplate="%{text}<extra></extra>", legendrank=1700, meta="sites",
+        )
+    ]  # fmt: skip
+
+
+def _joined(*columns: Any) -> list[str]:
+    parts = [np.asarray(column, dtype=object).astype(str) for column in columns]
+    return ["<br>".join(row) for row in zip(*parts, strict=True)]
+
+
+def _percents(values: Any) -> Array:
+    return np.char.add(np.char.mod("%.1f", 100.0 * np.asarray(values, float)), " %").astype(object)
+
+
+class Frame(NamedTuple):
+    """What the map shows at first [m]."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def frame(study: Study, places: pd.DataFrame) -> Frame:
+    """Where the meters are, with a margin; the study area where no meter has a place."""
+    shown = places[places.located]
+    inside = shown[["x_m", "y_m"]].to_numpy(float)
+    if not len(inside):
+        return Frame(*(float(edge) for edge in study.area.boundary.bounds))
+    west, south = inside.min(axis=0)
+    east, north = inside.max(axis=0)
+    margin = 0.05 * max(east - west, north - south, 200.0)
+    return Frame(west - margin, south - margin, east + margin, north + margin)
+
+
+def round_length_m(limit_m: float) -> float:
+    """The longest of 1, 2 or 5 times a power of ten that is not above ``limit_m`` [m], positive.
+
+    >>> round_length_m(730.0)
+    500.0
+    """
+    power = 10.0 ** np.floor(np.log10(limit_m))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= limit_m))
+
+
+def _framed(figure: go.Figure, study: Study, places: pd.DataFrame, title: str, scenario: str) -> go.Figure:
+    view = frame(study, places)
+    lost = int((~places.located).sum())
+    notes = [
+        f"scenario {scenario}",
+        f"case {study.case_name} {study.case_digest[:12]}",
+        *([f"{count(lost)} without a place, counted but not drawn"] if lost else []),
+        *(["no text under the pointer: too many meters"] if len(places) > MANY_METERS else []),
+    ]
+    axis = {
+        "showgrid": True, "gridcolor": "#eef0f3", "zeroline": False, "ticks": "outside", "tickcolor": "#b8c0ca",
+        "tickformat": ",.0f", "tickfont": {"size": 10, "color": "#5c6775"}, "linecolor": "#b8c0ca", "showline": True,
+        "mirror": True, "nticks": 7,
+    }  # fmt: skip
+    crs = study.area.crs
+    figure.update_layout(
+        title={"text": f"<b>{title}</b><br><span style='font-size:12px;color:#5c6775'>{' · '.join(notes)}</span>",
+               "x": 0.0, "xref": "paper", "y": 0.985, "yanchor": "top", "font": {"size": 16}},
+        xaxis={**axis, "range": [view.west, view.east], "title": {"text": f"Easting [m], {crs}", "font": {"size": 11}}},
+        yaxis={**axis, "range": [view.south, view.north], "title": {"text": "Northing [m]", "font": {"size": 11}},
+               "scaleanchor": "x", "scaleratio": 1},
+        font={"family": _FONT, "color": "#16202e"}, separators=". ", dragmode="pan", hovermode="closest",
+        plot_bgcolor="#fbfaf7", paper_bgcolor="#ffffff", margin={"l": 80, "r": 20, "t": 66, "b": 66},
+        legend={"x": 1.01, "xanchor": "left", "y": 1, "font": {"size": 12}, "itemsizing": "constant"},
+    )  # fmt: skip
+    _add_scale_bar(figure, view)
+    _add_words(figure, study)
+    return figure
+
+
+def _add_scale_bar(figure: go.Figure, view: Frame) -> None:
+    """A bar of round length in map metres, so that it stays true when the reader zooms."""
+    length = round_length_m(0.25 * (view.east - view.west))
+    left, bottom = view.west + 0.03 * (view.east - view.west), view.south + 0.035 * (view.north - view.south)
+    thick = 0.008 * (view.north - view.south)
+    for i, color in enumerate(("#16202e", "#ffffff")):
+        figure.add_shape(
+            type="rect", x0=left + i * length / 2, x1=left + (i + 1) * length / 2, y0=bottom, y1=bottom + thick,
+            fillcolor=color, line={"color": "#16202e", "width": 1},
+        )  # fmt: skip
+    label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    figure.add_annotation(
+        x=left + length / 2, y=bottom + thick, text=label, showarrow=False, yanchor="bottom", font={"size": 11},
+        bgcolor="rgba(255,255,255,0.8)",
+    )  # fmt: skip
+
+
+def _add_words(figure: go.Figure, study: Study) -> None:
+    credit = " · ".join(study.area.attributions)
+    paper = {"xref": "paper", "yref": "paper", "showarrow": False, "bgcolor": "rgba(255,255,255,0.8)"}
+    if credit:
+        figure.add_annotation(text=credit, x=1, y=0, xanchor="right", yanchor="bottom", font={"size": 10}, **paper)
+    figure.add_annotation(text="▲<br><b>N</b>", x=0.99, y=0.99, xanchor="right", yanchor="top", **paper)
+
+
+def share(part: int, whole: int) -> str:
+    """Percent with one decimal, such as ``89.1 %``; a dash where there is nothing to divide by."""
+    return f"{100.0 * part / whole:.1f} %" if whole else "–"
+
+
+def count(n: int) -> str:
+    """A count with narrow spaces between thousands."""
+    return f"{int(n):,}".replace(",", "\u202f")

@@ -1,0 +1,313 @@
+"""The tables of the report: study in, plain rows out, every count checked against the meters in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..planner.tables import StudyResult
+from .maps import cheapest_serving, count, meter_states, share, slug
+from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
+from .study import Study
+
+Array = NDArray[Any]
+_EMPTY = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings, rows of text, and which columns are numbers (set flush right)."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+    foot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One technology in one scenario, as the summary and the first table tell it."""
+
+    slug: str
+    label: str
+    scenario: str
+    n: int
+    n_served: int
+    served_low: float
+    served_high: float
+    read_ratio: float
+    reasons: tuple[tuple[str, int], ...]
+    tco: float
+    eac_per_meter: float
+    currency: str
+    evidence: tuple[tuple[str, float], ...]
+    n_sites: int
+    out_of_range_ratio: float
+    plan_note: str
+
+    @property
+    def segments(self) -> list[tuple[str, str, int, float]]:
+        """(words, colour, meters, percent of all meters in) of the bar: served first, then the reasons."""
+        parts = [(SERVED.text, SERVED.color, self.n_served)]
+        parts += [(BY_WORD[word].text, BY_WORD[word].color, meters) for word, meters in self.reasons]
+        return [(text, color, meters, 100.0 * meters / self.n) for text, color, meters in parts if meters]
+
+
+def standings(study: Study) -> list[Standing]:
+    """How each technology stands, in the order of the study.
+
+    Raises ValueError where served meters and reasons do not add up to the meters in.
+    """
+    return [_standing(study, result) for result in study.results]
+
+
+def _standing(study: Study, result: StudyResult) -> Standing:
+    states = meter_states(study, result)
+    n, n_served = len(states), int(states.served.sum())
+    reasons = states[~states.served].reason.value_counts()
+    ordered = sorted(((str(word), int(k)) for word, k in reasons.items()), key=lambda item: (-item[1], item[0]))
+    _conserved(n_served + sum(k for _, k in ordered), n, result.technology)
+    low, high = served_interval(result, n)
+    tco = study.tco[(study.tco.technology == result.technology) & (study.tco.scenario == result.scenario)].iloc[0]
+    evidence = tuple((grade, float(tco[f"evidence_{grade}"])) for grade in ("a", "b", "c", "user"))
+    return Standing(
+        slug=slug(study, result), label=study.label(result.technology), scenario=result.scenario, n=n,
+        n_served=n_served, served_low=low, served_high=high, read_ratio=float(states.p_read_deadline.sum()) / n,
+        reasons=tuple(ordered), tco=float(tco.tco), eac_per_meter=float(tco.eac_per_meter),
+        currency=str(tco.currency), evidence=evidence, n_sites=int(np.sum(result.plan.built)),
+        out_of_range_ratio=float(result.deliveries.out_of_range_ratio), plan_note=result.plan.note,
+    )  # fmt: skip
+
+
+def served_interval(result: StudyResult, n_meters_in: int) -> tuple[float, float]:
+    """P10 and P90 over replications of the share of meters served for all services; of all meters in, 0 to 1."""
+    served = np.asarray(result.deliveries.served_by_replication).all(axis=1).sum(axis=1) / n_meters_in
+    low, high = np.quantile(served, [0.1, 0.9])
+    return float(low), float(high)
+
+
+def _conserved(total: int, n: int, where: str) -> None:
+    if total != n:
+        raise ValueError(f"{where}: served meters and reasons add up to {total}, but {n} meters are in")
+
+
+def reason_matrices(study: Study) -> list[Table]:
+    """Reasons by technology: for all services together, then for each service; every column adds up to meters in."""
+    together = [meter_states(study, r) for r in study.results]
+    tables = [_matrix(study, "All services together", together)]
+    services = sorted(set(study.meters.service))
+    for service in services if len(services) > 1 else []:
+        rows = study.meters[study.meters.service == service]
+        alone = [rows[(rows.technology == r.technology) & (rows.scenario == r.scenario)] for r in study.results]
+        tables.append(_matrix(study, f"Service {service}", alone))
+    return tables
+
+
+def _matrix(study: Study, caption: str, states: Sequence[pd.DataFrame]) -> Table:
+    n = study.area.n_meters_in
+    words = ["served", *BY_WORD]
+    columns = []
+    for result, table in zip(study.results, states, strict=True):
+        fate = np.where(table.served.to_numpy(bool), "served", table.reason.to_numpy(str))
+        column = [int((fate == word).sum()) for word in words]
+        _conserved(sum(column), n, f"{result.technology}, {caption}")
+        columns.append(column)
+    rows = [
+        (SERVED.text if word == "served" else BY_WORD[word].text, word, *(count(column[i]) for column in columns))
+        for i, word in enumerate(words)
+        if word == "served" or any(column[i] for column in columns)
+    ]
+    head = ("What happens", "Word in the files", *(_name(study, r) for r in study.results))
+    foot = ("Meters in", "", *(count(sum(column)) for column in columns))
+    return Table(caption, head, tuple(rows), (False, False, *([True] * len(columns))), foot)
+
+
+def _name(study: Study, result: StudyResult) -> str:
+    several = len({r.scenario for r in study.results}) > 1
+    return study.label(result.technology) + (f", {result.scenario}" if several else "")
+
+
+def kpi_table(study: Study) -> Table:
+    """All KPIs, with the denominator in the last column."""
+    rows = tuple(
+        (
+            study.label(str(k.technology)), str(k.scenario), _plain(k.service), _plain(k.kpi),
+            with_unit(k.value, k.unit), _between(k.low, k.high, k.unit), count(k.n),
+        )
+        for k in study.kpis.itertuples(index=False)
+    )  # fmt: skip
+    head = ("Technology", "Scenario", "Service", "KPI", "Value", "P10 to P90", "n")
+    return Table("KPIs; every ratio is of n", head, rows, (False, False, False, False, True, True, True))
+
+
+def best_table(study: Study, scenario: str) -> Table:
+    """How many meters have which technology as the cheapest that serves them; adds up to meters in."""
+    best = cheapest_serving(study, scenario)
+    names = [r.technology for r in study.results if r.scenario == scenario]
+    sizes = [int((best.technology == name).sum()) for name in [*names, ""]]
+    _conserved(sum(sizes), study.area.n_meters_in, "best technology")
+    labels = [*(study.label(name) for name in names), "No technology serves it"]
+    rows = tuple((label, count(k), share(k, len(best))) for label, k in zip(labels, sizes, strict=True))
+    head = ("Cheapest that serves", "Meters", "Share")
+    return Table("", head, rows, (False, True, True), ("Meters in", count(len(best)), share(len(best), len(best))))
+
+
+def tco_table(study: Study) -> Table:
+    """Total cost of ownership per technology, its four parts and the quality of its evidence."""
+    parts = ("capex", "opex_present_value", "renewals_present_value", "residual_present_value", "tco")
+    head = ("Technology", "Scenario", "Capex", "Opex, present value", "Renewals, p. v.", "Residual value, p. v.", "TCO",
+            "Per meter and year", "Meters served without residue cost", "Evidence A / B / C / own")  # fmt: skip
+    rows = tuple(
+        (
+            study.label(str(t.technology)), str(t.scenario),
+            *(money(getattr(t, part), t.currency) for part in parts), f"{t.eac_per_meter:.2f} {t.currency}",
+            f"{count(t.n_served)} of {count(t.n_meters)}",
+            " / ".join(f"{100 * getattr(t, f'evidence_{grade}'):.0f}" for grade in ("a", "b", "c", "user")) + " %",
+        )
+        for t in study.tco.itertuples(index=False)
+    )  # fmt: skip
+    return Table("Total cost of ownership at equal service", head, rows, (False, False, *([True] * 8)))
+
+
+def category_table(study: Study) -> Table:
+    """Present value by cost category and technology; the last row is their sum, equal to the TCO."""
+    cost = study.cost.assign(column=study.cost.scenario + "/" + study.cost.technology)
+    wide = cost.pivot_table(
+        index=["category", "category_label"], columns="column", values="present_value", aggfunc="sum", fill_value=0.0
+    ).sort_index()
+    keys = [f"{r.scenario}/{r.technology}" for r in study.results]
+    wide = wide.reindex(columns=keys, fill_value=0.0)
+    rows = tuple(
+        (str(code), str(label), *(grouped(value) for value in values))
+        for (code, label), values in zip(wide.index, wide.to_numpy(), strict=True)
+    )
+    currency = str(study.tco.currency.iloc[0]) if len(study.tco) else ""
+    head = ("No.", "Category", *(_name(study, r) for r in study.results))
+    foot = ("", "Sum", *(grouped(value) for value in wide.to_numpy().sum(axis=0)))
+    caption = f"Present value by category [{currency}]"
+    return Table(caption, head, rows, (False, False, *([True] * len(keys))), foot)
+
+
+def source_table(study: Study) -> Table:
+    """Inputs as read: rows in = used + listed + clipped, with digests.
+
+    Raises ValueError naming the layer whose rows do not add up.
+    """
+    rows = []
+    for s in study.area.sources:
+        if s.rows_in != s.rows_used + s.rows_listed + s.rows_clipped:
+            raise ValueError(f"input {s.role} ({s.path}): {s.rows_in} rows in are not used + listed + clipped")
+        numbers = (count(k) for k in (s.rows_in, s.rows_used, s.rows_listed, s.rows_clipped))
+        rows.append((s.role, f"{s.path} {s.layer}".strip(), s.crs, *numbers, s.digest[:12], s.licence or _EMPTY))
+    head = ("Input", "File and layer", "CRS", "Rows in", "Used", "Listed", "Outside, clipped", "Digest", "Licence")
+    return Table("Inputs", head, tuple(rows), (False, False, False, True, True, True, True, False, False))
+
+
+def listed_table(study: Study) -> Table:
+    """Rows that could not be used, by layer and audit code, with examples of ids."""
+    rows = []
+    for (layer, code), group in study.area.listed.groupby(["layer", "code"], sort=True):
+        ids = ", ".join(sorted(group.id.astype(str))[:5]) + (" …" if len(group) > 5 else "")
+        rows.append((str(layer), _plain(code), count(len(group)), str(group.detail.iloc[0]), ids))
+    head = ("Layer", "Audit code", "Rows", "Detail of the first", "Ids")
+    return Table("Rows listed and not used", head, tuple(rows), (False, False, True, False, False))
+
+
+def inferred_table(study: Study) -> Table:
+    """What share of meters, transformers and cables is inferred, not given."""
+    area = study.area
+    flagged = [
+        ("Meters with at least one inferred property", int((area.meters.data_flag != "").sum()), len(area.meters)),
+        ("Transformers", int((area.transformers.data_flag != "").sum()), len(area.transformers)),
+        ("Low-voltage cable sections", int(np.sum(area.feeders.edge_inferred)), len(area.feeders.edge_inferred)),
+    ]
+    per_flag = area.meters.data_flag[area.meters.data_flag != ""].str.split("+").explode().value_counts()
+    ordered = sorted(per_flag.items(), key=lambda item: (-int(item[1]), str(item[0])))
+    flagged += [(f"Meters: {_plain(flag)}", int(k), len(area.meters)) for flag, k in ordered]
+    rows = tuple((label, count(part), count(whole), share(part, whole)) for label, part, whole in flagged)
+    return Table("Inferred, not given", ("Record", "Inferred", "Of", "Share"), rows, (False, True, True, True))
+
+
+def assumption_rows(study: Study) -> list[dict[str, str]]:
+    """Assumptions as text, what the user set first."""
+    rank = {"user": 0, "inferred": 1, "default": 2}
+    order = study.assumptions.origin.map(rank).fillna(3)
+    rows = study.assumptions.assign(rank=order).sort_values(["rank", "group", "name"], kind="stable")
+    return [
+        {**{str(key): str(value) for key, value in row.items()}, "value": _value(row["value"])}
+        for row in rows.to_dict("records")
+    ]
+
+
+def generic_table(table: pd.DataFrame, caption: str, study: Study) -> Table:
+    """Any DataFrame as it is, with plain words for headings and technologies."""
+    numeric = tuple(bool(pd.api.types.is_numeric_dtype(table[name])) for name in table.columns)
+    rows = tuple(
+        tuple(
+            study.label(str(value)) if name == "technology" else _value(value)
+            for name, value in zip(table.columns, row, strict=True)
+        )
+        for row in table.itertuples(index=False, name=None)
+    )
+    return Table(caption, tuple(_plain(name).capitalize() for name in table.columns), rows, numeric)
+
+
+def color_of(study: Study, result: StudyResult) -> str:
+    """The technology's colour on the best-technology map and in the cost chart."""
+    names = [r.technology for r in study.results if r.scenario == result.scenario]
+    rank = names.index(result.technology)
+    return TECHNOLOGY_COLORS[rank % len(TECHNOLOGY_COLORS)] if result.technology else NOBODY_COLOR
+
+
+def grouped(value: float) -> str:
+    """Whole units with narrow spaces between thousands."""
+    return f"{round(float(value)) + 0:,}".replace(",", "\u202f").replace("-", "\u2212")
+
+
+def money(value: float, currency: str) -> str:
+    """Whole currency units."""
+    return f"{grouped(value)} {currency}"
+
+
+def with_unit(value: Any, unit: Any) -> str:
+    """A KPI with its unit; ratios (unit 1 or ratio, at most 1) are shown in percent."""
+    number, word = float(value), str(unit)
+    if np.isnan(number):
+        return _EMPTY
+    if np.isinf(number):
+        return "never" if word == "s" else "∞"
+    if word in ("1", "ratio") and abs(number) <= 1.0:
+        return f"{100.0 * number:.1f} %"
+    return f"{_value(number)} {word}".rstrip(" 1") if word == "1" else f"{_value(number)} {word}"
+
+
+def _between(low: Any, high: Any, unit: Any) -> str:
+    texts = [with_unit(value, unit) for value in (low, high)]
+    return _EMPTY if _EMPTY in texts else " to ".join(texts)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return str(value) if abs(int(value)) < 10_000 else grouped(int(value))
+    if isinstance(value, (float, np.floating)):
+        return _EMPTY if np.isnan(value) else _number(float(value))
+    return str(value)
+
+
+def _number(value: float) -> str:
+    if np.isinf(value):
+        return "∞" if value > 0 else "\u2212∞"
+    text = grouped(value) if abs(value) >= 10_000 else f"{value:.4g}"
+    return text.replace("-", "\u2212") if "e" not in text else text
+
+
+def _plain(word: Any) -> str:
+    return str(word).replace("_", " ")

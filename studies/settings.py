@@ -1,0 +1,131 @@
+"""From a table of a case file to a frozen settings dataclass: every key known, every value of the right kind."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import Field, fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+
+class UserError(ValueError):
+    """The user's input is at fault: one sentence that names file, table, key or row, and the fix."""
+
+
+def fill(cls: type[Any], table: dict[str, Any], where: str) -> Any:
+    """An instance of the dataclass ``cls`` with the values of ``table``; the rest keeps its defaults.
+
+    Parameters
+    ----------
+    where : str
+        File and section for error lines, such as ``case.toml [siting]``.
+
+    Raises UserError for an unknown key (with the nearest known name), a value of the wrong kind, or a value outside
+    the limits that the field states.
+    """
+    known = {item.name: item for item in fields(cls) if item.init}
+    hints = get_type_hints(cls)
+    values = {}
+    for key, value in table.items():
+        if key not in known:
+            raise UserError(f"{where} {key}: unknown key; {suggestion(key, known)}")
+        values[key] = _value(known[key], hints[key], value, where)
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def suggestion(name: str, known: typing.Iterable[str]) -> str:
+    """``did you mean 'x'?``, or the list of known names where none is near."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+
+
+def _value(item: Field[Any], hint: Any, value: Any, where: str) -> Any:
+    nested = _dataclass_in(hint)
+    if nested is not None and isinstance(value, dict):
+        return fill(nested, value, f"{where[:-1]}.{item.name}]" if where.endswith("]") else f"{where} [{item.name}]")
+    kind = hint if get_origin(hint) not in (typing.Union, types.UnionType) else get_args(hint)[0]
+    if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise UserError(f"{where} {item.name} = {value!r}: a number is needed{_unit(item)}")
+    try:
+        checked = TypeAdapter(hint, config=_config(hint)).validate_python(value)
+    except ValidationError as error:
+        raise UserError(f"{where} {item.name} = {value!r}: {error.errors()[0]['msg'].lower()}{_unit(item)}") from None
+    _check_limits(item, checked, where)
+    return checked
+
+
+def _config(hint: Any) -> ConfigDict | None:
+    return None if _dataclass_in(hint) is not None else ConfigDict(arbitrary_types_allowed=True)
+
+
+def _dataclass_in(hint: Any) -> type[Any] | None:
+    for one in (hint, *get_args(hint)):
+        if isinstance(one, type) and is_dataclass(one):
+            return one
+    return None
+
+
+def _unit(item: Field[Any]) -> str:
+    unit = item.metadata.get("unit", "-")
+    return "" if unit in ("-", "", "1") else f" [{unit}]"
+
+
+def _check_limits(item: Field[Any], value: Any, where: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        limits = f"from {low} to {high}" if high is not None and low is not None else (
+            f"at least {low}" if low is not None else f"at most {high}" if high is not None else "a number"
+        )
+        raise UserError(
+            f"{where} {item.name} = {value}{_unit(item)}: allowed is {limits} ({item.metadata.get('source', '')})"
+        )
+
+
+def described(settings: Any, group: str, touched: set[str]) -> list[dict[str, Any]]:
+    """Rows ``group, name, value, unit, meaning, source, confidence, origin`` of a settings dataclass, nested ones too."""
+    rows = []
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        name = f"{group}.{item.name}"
+        if is_dataclass(value) and not isinstance(value, type):
+            rows += described(value, name, touched)
+        elif item.metadata:
+            rows.append(
+                {
+                    "group": group,
+                    "name": item.name,
+                    "value": _shown(value),
+                    "unit": item.metadata["unit"],
+                    "meaning": item.metadata["meaning"],
+                    "source": item.metadata["source"],
+                    "confidence": item.metadata.get("confidence", ""),
+                    "origin": "user" if name in touched else "default",
+                }
+            )
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(str(one) for one in value)
+    return str(value)
+
+
+def touched_keys(table: dict[str, Any], prefix: str = "") -> set[str]:
+    """Dotted names of all keys that a table sets."""
+    names: set[str] = set()
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        names |= touched_keys(value, f"{name}.") if isinstance(value, dict) else {name}
+    return names

@@ -1,0 +1,106 @@
+"""Who does the work: this process, a pool of processes, or a cluster; and how it is told while it goes on."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+Notify = Callable[[str, int, int], None]
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Workers:
+    """Runs independent pieces of work; results do not depend on how many there are.
+
+    n_workers
+        Processes; 1 works in this process.
+    scheduler
+        Address of a running dask scheduler; needs the extra ``amiplan[cluster]``. None uses local processes.
+    notify
+        Called with (step, pieces done, pieces) as work proceeds.
+    """
+
+    def __init__(self, n_workers: int = 1, scheduler: str | None = None, notify: Notify = _silent) -> None:
+        self.n_workers = max(1, n_workers)
+        self.scheduler = scheduler
+        self.notify = notify
+        self.timings_s: dict[str, float] = {}
+
+    def step(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """One piece of work in this process, timed."""
+        self.notify(name, 0, 1)
+        begin = time.perf_counter()
+        result = function(*arguments)
+        self.timings_s[name] = round(time.perf_counter() - begin, 3)
+        self.notify(name, 1, 1)
+        return result
+
+    def map(
+        self, name: str, function: Callable[..., Any], pieces: Iterable[Any], *shared: Any, keep: Path | None
+    ) -> list[Any]:
+        """``function(piece, *shared)`` for every piece, in the order of the pieces.
+
+        keep
+            A folder in which finished pieces are stored and from which they are taken again.
+        """
+        pieces = list(pieces)
+        begin = time.perf_counter()
+        results = [_kept(keep, number) for number in range(len(pieces))]
+        open_pieces = [number for number, one in enumerate(results) if one is None]
+        self.notify(name, len(pieces) - len(open_pieces), len(pieces))
+        for done, (number, result) in enumerate(self._finished(function, pieces, shared, open_pieces), start=1):
+            results[number] = result
+            _keep(keep, number, result)
+            self.notify(name, len(pieces) - len(open_pieces) + done, len(pieces))
+        self.timings_s[name] = round(time.perf_counter() - begin, 3)
+        return results
+
+    def _finished(
+        self, function: Callable[..., Any], pieces: list[Any], shared: tuple[Any, ...], numbers: list[int]
+    ) -> Iterable[tuple[int, Any]]:
+        if self.scheduler is not None:
+            yield from self._on_cluster(function, pieces, shared, numbers)
+        elif self.n_workers == 1 or len(numbers) < 2:
+            for number in numbers:
+                yield number, function(pieces[number], *shared)
+        else:
+            with ProcessPoolExecutor(min(self.n_workers, len(numbers)), mp_context=get_context("spawn")) as pool:
+                futures: dict[int, Future[Any]] = {
+                    number: pool.submit(function, pieces[number], *shared) for number in numbers
+                }
+                for number, future in futures.items():
+                    yield number, future.result()
+
+    def _on_cluster(
+        self, function: Callable[..., Any], pieces: list[Any], shared: tuple[Any, ...], numbers: list[int]
+    ) -> Iterable[tuple[int, Any]]:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise ValueError("--scheduler needs the extra: pip install 'amiplan[cluster]'") from None
+        with Client(self.scheduler) as client:
+            futures = [client.submit(function, pieces[number], *shared, pure=False) for number in numbers]
+            for number, future in zip(numbers, futures, strict=True):
+                yield number, future.result()
+
+
+def _kept(folder: Path | None, number: int) -> Any:
+    if folder is None or not (folder / f"{number}.pickle").is_file():
+        return None
+    return pickle.loads((folder / f"{number}.pickle").read_bytes())
+
+
+def _keep(folder: Path | None, number: int, result: Any) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"{number}.unfinished"
+        unfinished.write_bytes(pickle.dumps(result))
+        unfinished.replace(folder / f"{number}.pickle")
