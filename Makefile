@@ -22,7 +22,7 @@ test: install            ## every test but the slow statistics
 check: install           ## what a change must pass: format, lint, types, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy -p amiplan
+	$(BIN)/mypy -p amiplan.channels -p amiplan.gis -p amiplan.meters -p amiplan.planner -p amiplan.studies
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not verification"
 
 verify: install          ## slow statistics: tiers against each other, Monte-Carlo curves

@@ -121,7 +121,7 @@ def parameters_of(technology: Any) -> list[dict[str, Any]]:
 
 
 def _parameter_row(instance: Any, item: Field[Any]) -> dict[str, Any]:
-    default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc]
+    default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc, operator]
     return {"name": item.name, "value": getattr(instance, item.name), "default": default, **item.metadata}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas as gpd
@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from .audit import LISTED_COLUMNS, QA_COLUMNS, no_rows
 from .terrain import Terrain
 
 Array = NDArray[Any]
 
-LISTED_COLUMNS = ("layer", "row", "id", "code", "detail", "x_m", "y_m")
+__all__ = ["LISTED_COLUMNS", "QA_COLUMNS", "CandidateSites", "FeederNetwork", "InputSource", "ServiceArea"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class ServiceArea:
     boundary : polygon of the study area, in the working CRS.
     notes : sentences the report must print (what was inferred or assumed, with shares).
     attributions : lines every map must carry, such as "© OpenStreetMap contributors".
+    qa : DataFrame ``QA_COLUMNS``: what is odd but used (islands, loops, open ends, ...); severity is "note".
     """
 
     name: str
@@ -101,6 +103,7 @@ class ServiceArea:
     sources: tuple[InputSource, ...]
     notes: tuple[str, ...]
     attributions: tuple[str, ...]
+    qa: pd.DataFrame = field(default_factory=lambda: no_rows(QA_COLUMNS))
 
     @property
     def n_meters(self) -> int:

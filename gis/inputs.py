@@ -145,6 +145,9 @@ class InferenceRules:
     max_feeder_length_m: float = rule(
         550.0, "m", "cable from an inferred transformer to its farthest meter at most", _OURS, minimum=50.0
     )
+    max_given_feeder_length_m: float = rule(
+        1500.0, "m", "along roads, farther from every given transformer than this a meter stays without one", _OURS
+    )
     max_gap_m: float = rule(
         300.0, "m", "a stretch of road longer than this without customers separates two areas", _OURS, minimum=10.0
     )

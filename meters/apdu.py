@@ -7,6 +7,7 @@ IEC 62056-5-3:2017 (DLMS/COSEM application layer), the APDU definitions of claus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -126,7 +127,7 @@ def encode(apdu: Apdu) -> bytes:
     """Bytes of a service; ValueError where a field does not fit.
 
     >>> encode(GetRequest(8, Obis(0, 0, 1, 0, 0), 2, invoke=0)).hex()
-    'c001000008' + '0000010000ff' + '0200'
+    'c0010000080000010000ff0200'
     """
     match apdu:
         case GetRequest():
@@ -160,7 +161,7 @@ def decode(data: bytes) -> Apdu:
     if tag == 0xD8:
         return _decode_exception(data)
     choice = take(data, 1, 1)[0]
-    decoders = {
+    decoders: dict[tuple[int, int], Callable[[bytes], Apdu]] = {
         (0xC0, 1): _decode_get_request,
         (0xC0, 2): _decode_next,
         (0xC4, 1): _decode_get_response,

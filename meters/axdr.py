@@ -279,7 +279,7 @@ def date_time_octets(moment: datetime) -> bytes:
     clock status.
 
     >>> date_time_octets(datetime(2026, 1, 1, tzinfo=UTC)).hex()
-    '07ea0101040000000000' + '0000'
+    '07ea01010400000000000000'
     """
     offset = moment.utcoffset()
     deviation = _UNSET_DEVIATION if offset is None else -int(offset.total_seconds() // 60)
@@ -304,7 +304,7 @@ def date_time(content: bytes) -> datetime:
     A weekday or hundredths of 0xFF (not specified) are accepted, as clients send them; a deviation of 0x8000 gives a
     moment without time zone. Raises ValueError for other wildcards, impossible dates and any other length.
 
-    >>> date_time(bytes.fromhex("07ea0101ff0f00000000" + "0000")).isoformat()
+    >>> date_time(bytes.fromhex("07ea0101ff0f000000000000")).isoformat()
     '2026-01-01T15:00:00+00:00'
     """
     if len(content) != 12:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,7 @@ class Reading:
     def same_data(self, other: Reading) -> bool:
         """Whether both hold the same data of the same service."""
         same_names = (self.service, self.channels) == (other.service, other.channels)
-        return (
-            same_names and np.array_equal(self.time_s, other.time_s) and np.array_equal(self.values, other.values)
-        )
+        return same_names and np.array_equal(self.time_s, other.time_s) and np.array_equal(self.values, other.values)
 
 
 def join(parts: Sequence[Reading]) -> Reading:
@@ -77,7 +76,7 @@ class HeadEnd:
     Attributes
     ----------
     counters
-        sent, received, timeouts, authentication, replay, unprotected, malformed.
+        sent, received, timeouts, authentication, replay, unprotected, malformed, exceptions, rejected.
     """
 
     def __init__(self, channel: Channel | None, settings: ServiceSettings, day: int) -> None:
@@ -134,15 +133,10 @@ class HeadEnd:
 
     def _get(self, request: apdu.GetRequest) -> Generator[bytes, bytes | None, Value]:
         invoke = self._next_invoke()
-        asked: apdu.Apdu = apdu.GetRequest(
-            request.class_id, request.obis, request.attribute, request.selector, request.parameters, invoke
-        )
+        asked: apdu.Apdu = replace(request, invoke=invoke)
         raw, block = b"", 0
         while True:
-            expected = block + 1
-            answer = yield from self._ask(
-                lambda asked=asked: apdu.encode(asked), lambda reply, n=expected: _fits(reply, invoke, n)
-            )
+            answer = yield from self._ask(partial(apdu.encode, asked), partial(_fits, invoke=invoke, block=block + 1))
             if isinstance(answer, apdu.GetResponse) and isinstance(answer.result, Value) and not block:
                 return answer.result
             if not isinstance(answer, apdu.GetResponseBlock) or not isinstance(answer.result, bytes):
@@ -162,8 +156,6 @@ class HeadEnd:
     def _associate(self) -> Session:
         challenge = self._challenge()
         answer = yield from self._ask(lambda: self._association_request(challenge), _is_association)
-        if answer.result != acse.ACCEPTED:
-            raise ExchangeFailed(f"the meter rejected the association, diagnostic {answer.diagnostic}")
         if self.channel is None:
             return
         reply = yield from self._ask(lambda: self._pass_3(answer.challenge), _is_action)
@@ -176,9 +168,7 @@ class HeadEnd:
             return acse.encode(acse.Association(acse.CONTEXT_PLAIN, initiate))
         sealed = self.channel.seal(initiate)
         title = self.channel.own_title
-        return acse.encode(
-            acse.Association(acse.CONTEXT_CIPHERED, sealed, acse.MECHANISM_HLS_GMAC, title, challenge)
-        )
+        return acse.encode(acse.Association(acse.CONTEXT_CIPHERED, sealed, acse.MECHANISM_HLS_GMAC, title, challenge))
 
     def _pass_3(self, challenge: bytes) -> bytes:
         assert self.channel is not None
@@ -200,6 +190,7 @@ class HeadEnd:
         self.counters["received" if answer is not None else "timeouts"] += 1
 
     def _ask(self, build: Callable[[], bytes], fits: Callable[[Any], bool]) -> Session:
+        last = "silence"
         for _ in range(self.settings.tries):
             request = build()
             if self.channel is not None and request[0] in security.GLO_TAGS:
@@ -207,11 +198,20 @@ class HeadEnd:
             self.counters["sent"] += 1
             datagram = yield wrapper.pack(self._port, METER_PORT, request)
             reply = self._decoded(datagram)
-            if isinstance(reply, apdu.ExceptionResponse):
-                raise ExchangeFailed(f"the meter answered with an exception {reply.state_error}, {reply.service_error}")
             if reply is not None and fits(reply):
                 return reply
-        raise ExchangeFailed(f"no believable answer in {self.settings.tries} tries")
+            last = self._count_refusal(reply)
+        raise ExchangeFailed(f"no believable answer in {self.settings.tries} tries, the last: {last}")
+
+    def _count_refusal(self, reply: apdu.Apdu | acse.Association | None) -> str:
+        """A refusal may come from a damaged request, so it is counted and the request repeated."""
+        if isinstance(reply, apdu.ExceptionResponse):
+            self.counters["exceptions"] += 1
+            return f"exception {reply.state_error}, {reply.service_error}"
+        if isinstance(reply, acse.Association):
+            self.counters["rejected"] += 1
+            return f"association rejected, diagnostic {reply.diagnostic}"
+        return "silence or damaged bytes" if reply is None else "an answer to another request"
 
     # -- what came back ------------------------------------------------------------------------------------------
 
@@ -294,7 +294,9 @@ class HeadEnd:
         assert self.channel is not None or not self.settings.ciphered
         key = self.channel.keys.authentication if self.channel else b""
         counter = self.channel.next_counter if self.channel else 0
-        return hashlib.blake2b(counter.to_bytes(4, "big"), key=key, digest_size=CHALLENGE_BYTES, person=b"ctos").digest()
+        return hashlib.blake2b(
+            counter.to_bytes(4, "big"), key=key, digest_size=CHALLENGE_BYTES, person=b"ctos"
+        ).digest()
 
     def _next_invoke(self) -> int:
         self._invoke = self._invoke % 15 + 1
@@ -325,7 +327,7 @@ def _register_reading(value: Value) -> Reading:
 
 
 def _is_association(reply: object) -> bool:
-    return isinstance(reply, acse.Association)
+    return isinstance(reply, acse.Association) and reply.result == acse.ACCEPTED
 
 
 def _is_action(reply: object) -> bool:

@@ -119,10 +119,12 @@ class ProfileGeneric:
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[0] != self.time_s.size or self.values.dtype != np.uint32:
-            raise ValueError(f"profile values {self.values.shape} {self.values.dtype}: (n_rows, n_channels) uint32 wanted")
+            raise ValueError(
+                f"profile values {self.values.shape} {self.values.dtype}: (n_rows, n_channels) uint32 wanted"
+            )
 
     def attribute(self, number: int, selector: int = 0, parameters: Value = axdr.NULL) -> Value:
-        """1 name, 2 buffer (selectors 1 range, 2 entry), 3 capture objects, 4 period, 5 sort method, 7 and 8 entries."""
+        """1 name, 2 buffer (selector 1 range, 2 entry), 3 capture objects, 4 period, 5 sort method, 7, 8 entries."""
         if number == 2:
             rows, columns = self._selected(selector, parameters)
             return axdr.array(*self.rows(rows, columns))
@@ -142,7 +144,9 @@ class ProfileGeneric:
         return axdr.structure(*(when if c == 0 else axdr.u32(int(self.values[row, c - 1])) for c in columns))
 
     def _capture_objects(self) -> Value:
-        captured = [(Clock.class_id, CLOCK)] + [(Register.class_id, o) for o in ENERGY_REGISTERS[: self.values.shape[1]]]
+        captured = [(Clock.class_id, CLOCK)] + [
+            (Register.class_id, o) for o in ENERGY_REGISTERS[: self.values.shape[1]]
+        ]
         return axdr.array(
             *(
                 axdr.structure(axdr.u16(class_id), axdr.octets(obis.octets), axdr.i8(2), axdr.u16(0))

@@ -67,7 +67,9 @@ def decrypt(content: bytes, keys: Keys, title: bytes) -> tuple[int, bytes]:
     """Counter and plain text of what `encrypt` made; SecurityError unless it is authentic and encrypted."""
     control = take(content, 0, 1)[0]
     if control != AUTHENTICATED | ENCRYPTED:
-        raise SecurityError("unprotected", f"security control 0x{control:02x}: 0x30 (authenticated, encrypted) is needed")
+        raise SecurityError(
+            "unprotected", f"security control 0x{control:02x}: 0x30 (authenticated, encrypted) is needed"
+        )
     counter = int.from_bytes(take(content, 1, 4), "big")
     if len(content) < 5 + TAG_BYTES:
         raise ValueError(f"{len(content)} bytes cannot hold a counter and a tag")
@@ -77,7 +79,9 @@ def decrypt(content: bytes, keys: Keys, title: bytes) -> tuple[int, bytes]:
     try:
         return counter, opened.update(content[5:-TAG_BYTES]) + opened.finalize()
     except InvalidTag:
-        raise SecurityError("authentication", "the tag does not match: wrong key, wrong title or changed bytes") from None
+        raise SecurityError(
+            "authentication", "the tag does not match: wrong key, wrong title or changed bytes"
+        ) from None
 
 
 def gmac(challenge: bytes, keys: Keys, title: bytes, counter: int) -> bytes:

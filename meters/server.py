@@ -13,16 +13,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import acse, apdu, axdr, clock, security, wrapper
+from . import acse, apdu, axdr, security, wrapper
 from .apdu import DataAccess, DataNotification, ExceptionResponse, GetResponse, GetResponseBlock
 from .axdr import Value
-from .objects import AccessError, Clock, CosemObject, ProfileGeneric, Register
 from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
+from .objects import AccessError, Clock, CosemObject, ProfileGeneric, Register
 from .security import Channel, SecurityError
 from .settings import ServiceSettings
+
+Array = NDArray[Any]
 
 METER_PORT = 1
 READER_PORT, PUBLIC_PORT = 1, 16
@@ -123,7 +127,6 @@ class MeterServer:
         return self.channel.seal(response)
 
     def _associate(self, asked: acse.Association) -> bytes:
-        self._open, self._pending = False, []
         if self.channel is None:
             fits = asked.mechanism == acse.MECHANISM_NONE and asked.context == acse.CONTEXT_PLAIN
             return self._accept_public(asked) if fits else self._reject()
@@ -131,6 +134,7 @@ class MeterServer:
         if not fits or asked.title != self.channel.peer_title or not 8 <= len(asked.challenge) <= 64:
             return self._reject()
         self._negotiate(self.channel.open(asked.initiate))
+        self._open, self._pending = False, []
         counter = self.channel.next_counter.to_bytes(4, "big")
         mine = hashlib.blake2b(counter, key=self.channel.keys.authentication, digest_size=CHALLENGE_BYTES).digest()
         self._challenges = (asked.challenge, mine)
@@ -148,7 +152,7 @@ class MeterServer:
 
     def _accept_public(self, asked: acse.Association) -> bytes:
         self._negotiate(asked.initiate)
-        self._open = True
+        self._open, self._pending = True, []
         initiate = acse.initiate_response(self.settings.max_pdu_bytes)
         return acse.encode(acse.Association(acse.CONTEXT_PLAIN, initiate, result=acse.ACCEPTED))
 
@@ -258,16 +262,19 @@ class MeterServer:
 
     def _rows_per_push(self, profile: ProfileGeneric) -> int:
         """Largest number of rows in one notification that stays within the limit, at least 1."""
+        if profile.time_s.size == 0:
+            return 1
         empty = len(apdu.encode(self._notification(self._profile_body(profile, np.arange(0)), count=False))) - 1
-        first, following = (len(axdr.encode(row)) for row in profile.rows(np.array([0, min(1, profile.time_s.size - 1)])))
+        rows = profile.rows(np.concatenate(([0], np.arange(profile.time_s.size))))
+        first, *following = (len(axdr.encode(row)) for row in rows)
         for n_rows in range(profile.time_s.size, 0, -1):
-            n_plain = empty + len(axdr.encode_length(n_rows)) + first + (n_rows - 1) * max(following, 0)
+            n_plain = empty + len(axdr.encode_length(n_rows)) + first + (n_rows - 1) * max(following[1:], default=0)
             n_bytes = security.sealed_bytes(n_plain, general=True) if self.channel else n_plain
             if n_bytes <= self.settings.max_pdu_bytes:
                 return n_rows
         raise ValueError(f"max_pdu_bytes = {self.settings.max_pdu_bytes} is too short for one row: raise it")
 
-    def _profile_body(self, profile: ProfileGeneric, rows: np.ndarray) -> Value:
+    def _profile_body(self, profile: ProfileGeneric, rows: Array) -> Value:
         return self._push_body(PUSH_PROFILE.octets, axdr.octets(self.title), axdr.array(*profile.rows(rows)))
 
     @staticmethod

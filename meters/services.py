@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from . import axdr, clock, hdlc
 from .client import HeadEnd, converse
-from .objects import UNIT_VARH, UNIT_WH, Clock, CosemObject, Data, ProfileGeneric, Register
 from .obis import CLOCK, ENERGY_REGISTERS, LOAD_PROFILE, LOGICAL_DEVICE_NAME
+from .objects import UNIT_VARH, UNIT_WH, Clock, CosemObject, Data, ProfileGeneric, Register
 from .security import Channel, Keys
 from .server import METER_PORT, PUBLIC_PORT, READER_PORT, MeterServer
 from .settings import ServiceSettings, setting
@@ -140,11 +140,12 @@ def exchange_legs(service: str, policy: str, settings: ServiceSettings) -> Legs:
     if service not in SERVICES or policy not in POLICIES:
         raise ValueError(f"{service!r} by {policy!r}: services are {SERVICES}, policies {POLICIES}")
     server, head_end = _representative(settings)
-    said = [(UP, datagram) for datagram in server.push(service)] if policy == "push" else _pulled(server, head_end, service)
-    units = [_framed(direction, datagram, settings) for direction, datagram in said]
-    if settings.framing == "hdlc" and settings.association == "fresh" and policy == "pull":
-        units = _with_link_set_up(units, settings)
-    return _legs(units, _labels([datagram for _, datagram in said], settings), policy, settings)
+    push = policy == "push"
+    said = [(UP, datagram) for datagram in server.push(service)] if push else _pulled(server, head_end, service)
+    units = [_framed(one, label, settings) for one, label in zip(said, _labels(said), strict=True)]
+    if settings.framing == "hdlc" and settings.association == "fresh" and not push:
+        units = _linked(units, settings)
+    return _legs(units, push, settings)
 
 
 def session_table(settings: ServiceSettings) -> pd.DataFrame:
@@ -159,3 +160,79 @@ def session_table(settings: ServiceSettings) -> pd.DataFrame:
                 for leg in range(legs.bytes.size)
             ]
     return pd.DataFrame(rows, columns=["service", "policy", "leg", "label", "direction", "bytes"])
+
+
+Said = tuple[int, bytes]
+Unit = list[tuple[int, int, str]]
+
+
+def _representative(settings: ServiceSettings) -> tuple[MeterServer, HeadEnd]:
+    """A meter whose registers count up: lengths are the same for any other."""
+    n_rows, n_channels = settings.n_intervals, settings.profile_channels
+    profile = np.add.outer(np.arange(1, n_rows + 1), np.arange(n_channels)).astype(np.uint32)
+    return commission(1, profile[-1], profile, 0, settings)
+
+
+def _pulled(server: MeterServer, head_end: HeadEnd, service: str) -> list[Said]:
+    said: list[Said] = []
+    for request, response in converse(server, head_end, service)[1]:
+        said.append((DOWN, request))
+        if response is not None:
+            said.append((UP, response))
+    return said
+
+
+def _labels(said: list[Said]) -> list[str]:
+    """What each APDU is; blocks after the first are numbered."""
+    names = [_NAMES.get(datagram[HEADER_BYTES], "other") for _, datagram in said]
+    labels, counts = [], dict.fromkeys(names, 0)
+    for name in names:
+        counts[name] += 1
+        labels.append(f"{name} {counts[name]}" if names.count(name) > 1 else name)
+    return labels
+
+
+def _framed(said: Said, label: str, settings: ServiceSettings) -> Unit:
+    """One APDU as legs: one datagram, or HDLC frames with a receive-ready between them."""
+    direction, datagram = said
+    if settings.framing == "wrapper":
+        return [(direction, len(datagram), label)]
+    client, limit = _client(settings), settings.hdlc_max_info_bytes
+    apdu = datagram[HEADER_BYTES:]
+    cut = hdlc.frames(apdu, client=client, server=METER_PORT, response=direction == UP, max_info_bytes=limit)
+    unit: Unit = []
+    for number, frame in enumerate(cut, 1):
+        if number > 1:
+            ready = hdlc.acknowledge(source=client, destination=METER_PORT, receive=number)
+            unit.append((1 - direction, len(ready), "receive-ready"))
+        unit.append((direction, len(frame), label if len(cut) == 1 else f"{label}, frame {number}"))
+    return unit
+
+
+def _linked(units: list[Unit], settings: ServiceSettings) -> list[Unit]:
+    """The session between opening and closing the HDLC link."""
+    client = _client(settings)
+    snrm, ua = hdlc.connect(client, METER_PORT, settings.hdlc_max_info_bytes)
+    disc, bye = hdlc.disconnect(client, METER_PORT)
+    opening = [(DOWN, len(snrm), "SNRM"), (UP, len(ua), "UA")]
+    return [opening, *units, [(DOWN, len(disc), "DISC"), (UP, len(bye), "UA")]]
+
+
+def _client(settings: ServiceSettings) -> int:
+    return READER_PORT if settings.ciphered else PUBLIC_PORT
+
+
+def _legs(units: list[Unit], push: bool, settings: ServiceSettings) -> Legs:
+    rows = [row for unit in units for row in unit]
+    starts = {sum(map(len, units[:i])) for i in range(len(units))} if push else {0}
+    legs = Legs(
+        np.array([direction for direction, _, _ in rows], np.int8),
+        np.array([n_bytes for _, n_bytes, _ in rows], np.int32),
+        np.array([-1 if i in starts else i - 1 for i in range(len(rows))], np.int16),
+        np.full(len(rows), settings.timeout_s),
+        np.full(len(rows), settings.push_tries if push else settings.tries, np.int8),
+        tuple(label for _, _, label in rows),
+    )
+    for column in (legs.direction, legs.bytes, legs.depends_on, legs.timeout_s, legs.tries):
+        column.setflags(write=False)
+    return legs

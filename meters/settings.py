@@ -64,11 +64,15 @@ class ServiceSettings:
     association: str = setting(
         "pre_established", "-", "pre_established: kept open; fresh: opened and released for each reading", "choice", "C"
     )
-    framing: str = setting(
-        "wrapper", "-", "wrapper over UDP or TCP, or hdlc", "IEC 62056-4-7:2015; IEC 62056-46:2002"
-    )
+    framing: str = setting("wrapper", "-", "wrapper over UDP or TCP, or hdlc", "IEC 62056-4-7:2015; IEC 62056-46:2002")
     max_pdu_bytes: int = setting(
-        1024, "B", "longest APDU either side takes, ciphering included", "fits an IPv6 packet of 1280 B", "C", 128, 65535
+        1024,
+        "B",
+        "longest APDU either side takes, ciphering included",
+        "fits an IPv6 packet of 1280 B",
+        "C",
+        128,
+        65535,
     )
     hdlc_max_info_bytes: int = setting(
         128, "B", "information field of an HDLC frame, LLC included", "IEC 62056-46:2002, default", "A", 32, 2030
@@ -76,7 +80,13 @@ class ServiceSettings:
     timeout_s: float = setting(60.0, "s", "how long a side waits before it asks again", "choice of ours", "C", 0.001)
     tries: int = setting(3, "-", "how often a request is started at most", "choice of ours", "C", 1, 100)
     push_tries: int = setting(
-        1, "-", "how often a push is started; it is unconfirmed, so the meter cannot know", "choice of ours", "C", 1, 100
+        1,
+        "-",
+        "how often a push is started; it is unconfirmed, so the meter cannot know",
+        "choice of ours",
+        "C",
+        1,
+        100,
     )
 
     def __post_init__(self) -> None:

@@ -21,12 +21,15 @@ class BackhaulKind:
 
     delay_s: float = parameter(0.1, "s", "one-way delay", _SOURCE, confidence="C", minimum=0.0)
     availability: float = parameter(
-        0.995, "1", "share of days on which the data gets through by the deadline", _SOURCE, confidence="C",
-        minimum=0.0, maximum=1.0,
+        0.995,
+        "1",
+        "share of days on which the data gets through by the deadline",
+        _SOURCE,
+        confidence="C",
+        minimum=0.0,
+        maximum=1.0,
     )
-    capacity_bps: float = parameter(
-        64e3, "bit/s", "sustained rate of one site", _SOURCE, confidence="C", minimum=0.0
-    )
+    capacity_bps: float = parameter(64e3, "bit/s", "sustained rate of one site", _SOURCE, confidence="C", minimum=0.0)
     cost_item: str = parameter("bh_sim", "-", "row of the cost catalogue", "amiplan cost catalogue")
 
 
@@ -35,12 +38,13 @@ class Backhaul:
     """The kinds of backhaul and who uses which."""
 
     own_sites: str = parameter(
-        "cellular", "-", "kind used by concentrators, collectors and gateways: fibre, cellular or satellite", _SOURCE,
+        "cellular",
+        "-",
+        "kind used by concentrators, collectors and gateways: fibre, cellular or satellite",
+        _SOURCE,
         confidence="C",
     )
-    fibre: BackhaulKind = field(
-        default_factory=lambda: BackhaulKind(0.01, 0.9995, 10e6, "bh_fibre")
-    )
+    fibre: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.01, 0.9995, 10e6, "bh_fibre"))
     cellular: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.15, 0.995, 256e3, "bh_sim"))
     satellite: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.7, 0.99, 64e3, "bh_satellite"))
     operator: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.05, 0.999, 50e6, ""))

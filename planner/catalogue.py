@@ -257,7 +257,7 @@ def _overridden(item: CatalogueItem, change: Any, study_currency: str) -> Catalo
     if not table:
         raise ValueError(f"{where} is empty: give `value`, or low, mode and high")
     _check_currency(item, table, where, study_currency)
-    firm = _number(table, "value", where)
+    firm, escalation = _number(table, "value", where), _number(table, "real_escalation", where)
     low, mode, high = (_price(table, key, firm, getattr(item, key), where) for key in PRICE_KEYS)
     changed = replace(
         item,
@@ -269,9 +269,7 @@ def _overridden(item: CatalogueItem, change: Any, study_currency: str) -> Catalo
         price_year=int(_number(table, "price_year", where) or item.price_year),
         tax_included=bool(table.get("tax_incl", item.tax_included)),
         life_years=_number(table, "life_y", where) if "life_y" in table else item.life_years,
-        real_escalation=_number(table, "real_escalation", where)
-        if "real_escalation" in table
-        else item.real_escalation,
+        real_escalation=item.real_escalation if escalation is None else escalation,
         source=str(table.get("source", "user")),
         confidence="user",
     )

@@ -25,7 +25,8 @@ from .finance import (
     sunset_probability,
     weibull_renewals,
 )
-from .quantities import INSTALLED_ITEMS, Line, NetworkQuantities, quantity_lines
+from .quantities import NetworkQuantities
+from .quantity_rules import INSTALLED_ITEMS, Line, quantity_lines
 
 __all__ = ["CASH_FLOW_COLUMNS", "KINDS", "Economics", "cash_flows", "category_totals", "summary"]
 
@@ -85,8 +86,8 @@ def cash_flows(quantities: NetworkQuantities, catalogue: Catalogue, economics: E
 
 def category_totals(flows: pd.DataFrame) -> pd.DataFrame:
     """Present value by category, ``category, category_label, present_value``; together the total cost."""
-    totals = flows.groupby(["category", "category_label"], sort=True)["present_value"].agg(math.fsum)
-    return totals.reset_index()
+    keys = ["category", "category_label"]
+    return flows.groupby(keys, sort=True, as_index=False).agg(present_value=("present_value", math.fsum))
 
 
 def summary(
@@ -240,7 +241,7 @@ def _table(flows: list[_Flow], economics: Economics) -> pd.DataFrame:
     table = pd.DataFrame(flows, columns=columns)
     table["kind"] = pd.Categorical(table["kind"], KINDS, ordered=True)
     keys = ["year", "category", "item_id", "kind", "unit", "unit_price"]
-    table = table.groupby(keys, observed=True, sort=True, as_index=False)["quantity"].agg(math.fsum)
+    table = table.groupby(keys, observed=True, sort=True, as_index=False).agg(quantity=("quantity", math.fsum))
     table["kind"] = table["kind"].astype(str)
     table["category_label"] = table["category"].map(CATEGORY_LABELS)
     table["amount"] = table["quantity"] * table["unit_price"]
@@ -254,7 +255,7 @@ def _discount(table: pd.DataFrame, economics: Economics) -> Array:
     at_end = np.array([discount_factor(rate, year) for year in years])
     bills = np.array([discount_factor(rate, year, economics.timing) for year in years])
     year = table["year"].to_numpy()
-    return np.where(table["kind"].to_numpy() == "opex", bills[year], at_end[year])
+    return np.asarray(np.where(table["kind"].to_numpy() == "opex", bills[year], at_end[year]))
 
 
 def _evidence(flows: pd.DataFrame, catalogue: Catalogue) -> dict[str, float]:

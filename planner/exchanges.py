@@ -27,9 +27,7 @@ def exchanges_of(n_meters: int, policy: str, level: ServiceLevel, settings: Serv
     blocks = [_service_columns(number, one, n_meters) for number, one in enumerate(legs)]
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     columns["exchange"] = columns.pop("exchange") + n_meters * columns["service"].astype(np.int64)
-    return Exchanges(
-        **columns, services=tuple(level.services), window_s=tuple(level.window_s for _ in level.services)
-    )
+    return Exchanges(**columns, services=tuple(level.services), window_s=tuple(level.window_s for _ in level.services))
 
 
 def _service_columns(number: int, legs: Legs, n_meters: int) -> dict[str, np.ndarray]:

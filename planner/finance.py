@@ -66,7 +66,7 @@ def present_value_of_annual(cost: float, rate: float, n_years: int, timing: str 
     >>> round(present_value_of_annual(18.0, 0.06, 15), 2), round(present_value_of_annual(18.0, 0.06, 15, "mid_year"), 2)
     (174.82, 179.99)
     """
-    return cost * annuity(rate, n_years) * (1.0 + rate) ** _lead_years(timing)
+    return float(cost * annuity(rate, n_years) * (1.0 + rate) ** _lead_years(timing))
 
 
 def present_value_growing(cost: float, growth: float, rate: float, n_years: int) -> float:

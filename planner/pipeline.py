@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..channels.technology import Exchanges, Siting, Technology
@@ -17,6 +16,7 @@ from .exchanges import exchanges_of
 from .kpis import kpi_rows, meter_rows
 from .links import links_of
 from .network_quantities import network_quantities
+from .quantities import quantity_rows
 from .remedies import first_remedies
 from .settings import PlannerSettings
 from .simulate import Replication, simulate
@@ -82,7 +82,17 @@ def result_of(
     """Tables of one technology, and its cost summary."""
     scenario, technology = settings.scenario.name, one.technology
     remedies = first_remedies(technology, one.deliveries, cellular, settings.remedies)
-    quantities = network_quantities(one, remedies, area, settings)
+    quantities = network_quantities(
+        technology.name,
+        technology.siting,
+        one.links,
+        one.choice.built,
+        one.deliveries,
+        one.exchanges,
+        remedies,
+        area,
+        settings,
+    )
     flows = cash_flows(quantities, catalogue, settings.economics)
     flows.insert(0, "scenario", scenario)
     flows.insert(1, "technology", technology.name)
@@ -96,6 +106,6 @@ def result_of(
         meter_rows(technology, scenario, area, one.links, one.deliveries, remedies),
         kpi_rows(technology, scenario, area, one.links, one.choice.built, one.deliveries),
         flows,
-        pd.DataFrame([vars(quantities)]) if hasattr(quantities, "__dict__") else pd.DataFrame(),
+        quantity_rows(quantities, catalogue, settings.economics),
     )
-    return result, summary(flows, quantities, settings.economics)
+    return result, summary(flows, quantities, settings.economics, catalogue)

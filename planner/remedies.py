@@ -43,17 +43,28 @@ class RemedySettings:
     """What each remedy can mend, by the link margin that is missing."""
 
     repeater_gain_db: float = parameter(
-        20.0, "dB", "missing margin that one power-line repeater halfway mends", "half of a 40 dB path; choice of amiplan",
-        confidence="C", minimum=0.0,
+        20.0,
+        "dB",
+        "missing margin that one power-line repeater halfway mends",
+        "half of a 40 dB path; choice of amiplan",
+        confidence="C",
+        minimum=0.0,
     )
     relay_gain_db: float = parameter(
-        12.0, "dB", "missing margin that one mesh relay halfway mends",
-        "slope of 40 dB per decade: 12 dB for half the distance (ITU-R P.1411-12 section 4.3.1)", confidence="C",
+        12.0,
+        "dB",
+        "missing margin that one mesh relay halfway mends",
+        "slope of 40 dB per decade: 12 dB for half the distance (ITU-R P.1411-12 section 4.3.1)",
+        confidence="C",
         minimum=0.0,
     )
     external_antenna_gain_db: float = parameter(
-        15.0, "dB", "missing margin that an antenna outside the enclosure mends",
-        "median traditional building entry loss at 868 MHz is 14 dB (ITU-R P.2109-1)", confidence="C", minimum=0.0,
+        15.0,
+        "dB",
+        "missing margin that an antenna outside the enclosure mends",
+        "median traditional building entry loss at 868 MHz is 14 dB (ITU-R P.2109-1)",
+        confidence="C",
+        minimum=0.0,
     )
 
 
@@ -76,7 +87,11 @@ def first_remedies(
     no_wire = deliveries.reason == Reason.NO_TRANSFORMER
     elsewhere = np.where(cellular_serves & (not operator), CELLULAR, MANUAL)
     near_mend, near_gain = (
-        (REPEATER, settings.repeater_gain_db) if powerline else (RELAY, settings.relay_gain_db) if relays else ("", -1.0)
+        (REPEATER, settings.repeater_gain_db)
+        if powerline
+        else (RELAY, settings.relay_gain_db)
+        if relays
+        else ("", -1.0)
     )
     conditions = [
         deliveries.served,

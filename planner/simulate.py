@@ -43,8 +43,12 @@ class SimulationSettings:
     )
     tier: str = parameter("sample", "-", "fast, sample or packet: how many cells carry real bytes", "amiplan contract")
     packet_meters: int = parameter(
-        60, "1", "meters that the packet tier simulates at most per technology when tier is sample",
-        "choice of amiplan", confidence="C", minimum=1,
+        60,
+        "1",
+        "meters that the packet tier simulates at most per technology when tier is sample",
+        "choice of amiplan",
+        confidence="C",
+        minimum=1,
     )
 
 
@@ -200,9 +204,9 @@ def best_margin_db(paths: Paths, margin_db: Array) -> Array:
 
 def _median(values: Array) -> Array:
     ordered = np.sort(values, axis=0)
-    return ordered[(values.shape[0] - 1) // 2].astype(np.float64)
+    return np.asarray(ordered[(values.shape[0] - 1) // 2], np.float64)
 
 
 def _nan_mean(values: Array) -> Array:
     count = np.isfinite(values).sum(axis=0)
-    return np.nansum(values, axis=0) / np.maximum(count, 1)
+    return np.asarray(np.nansum(values, axis=0) / np.maximum(count, 1))

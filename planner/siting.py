@@ -43,8 +43,12 @@ class SitingSettings:
         4, "1", "sampled replications that siting must hold in", "choice of amiplan", confidence="C", minimum=1
     )
     max_demand_points: int = parameter(
-        3000, "1", "demand points in the covering model; more are thinned by stable key", "choice of amiplan",
-        confidence="C", minimum=10,
+        3000,
+        "1",
+        "demand points in the covering model; more are thinned by stable key",
+        "choice of amiplan",
+        confidence="C",
+        minimum=10,
     )
     gap: float = parameter(
         0.02, "1", "relative gap at which the solver may stop", "choice of amiplan", confidence="C", minimum=0.0
@@ -153,7 +157,8 @@ def merged(rows: csr_array) -> tuple[csr_array, Array]:
     """Rows with equal covering sets merged: the different rows, and how many each stands for."""
     rows.sort_indices()
     sets: dict[bytes, int] = {}
-    first, weight = [], []
+    first: list[int] = []
+    weight: list[int] = []
     for row in range(rows.shape[0]):
         key = rows.indices[rows.indptr[row] : rows.indptr[row + 1]].tobytes()
         if key in sets:
@@ -174,12 +179,12 @@ def _cover(
     rows, demand = merged(covering)
     n_rows = rows.shape[0]
     useful = allowed & (np.asarray(rows.sum(axis=0)).ravel() > 0)
-    at_least = min(max(at_least, 1), int((useful | fixed).sum()))
+    fewest = int(min(max(at_least, 1), (useful | fixed).sum()))
     target = settings.target * demand.sum()
     cost = np.concatenate([weight, np.zeros(n_rows)])
-    reached = LinearConstraint(hstack([rows, -identity(n_rows)]).tocsr(), 0.0, np.inf)
+    reached = LinearConstraint(csr_array(hstack([rows, -identity(n_rows)])), 0.0, np.inf)
     enough = LinearConstraint(np.concatenate([np.zeros(n_sites), demand])[None, :], target, np.inf)
-    count = LinearConstraint(np.concatenate([np.ones(n_sites), np.zeros(n_rows)])[None, :], at_least, np.inf)
+    count = LinearConstraint(np.concatenate([np.ones(n_sites), np.zeros(n_rows)])[None, :], fewest, np.inf)
     lower = np.concatenate([fixed.astype(float), np.zeros(n_rows)])
     upper = np.concatenate([(useful | fixed).astype(float), np.ones(n_rows)])
     integrality = np.concatenate([np.ones(n_sites), np.zeros(n_rows)])
@@ -209,9 +214,9 @@ def greedy(rows: csr_array, demand: Array, weight: Array, fixed: Array, useful: 
         open_demand[by_site.indices[by_site.indptr[site] : by_site.indptr[site + 1]]] = 0.0
     while demand.sum() - open_demand.sum() < target - 1e-9:
         gain = np.where(useful & ~built, (rows.T @ open_demand) / weight, -1.0)
-        site = int(np.argmax(gain))
-        if gain[site] <= 0:
+        best = int(np.argmax(gain))
+        if gain[best] <= 0:
             break
-        built[site] = True
-        open_demand[by_site.indices[by_site.indptr[site] : by_site.indptr[site + 1]]] = 0.0
+        built[best] = True
+        open_demand[by_site.indices[by_site.indptr[best] : by_site.indptr[best + 1]]] = 0.0
     return built

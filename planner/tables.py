@@ -1,11 +1,11 @@
 """The spine: tables in, tables out. Reading this file from top to bottom is reading the product.
 
-    ServiceArea, CandidateSites      gis: where
-      + Exchanges                    meters: what must be said
-      -> Links                       planner.links: geometry of every link a technology may use
-      -> Plan                        planner.siting: sites built, who is served by whom
-      -> Deliveries                  planner.simulate: per service and meter, arrived when or why not
-      -> Kpis -> Cost                planner.kpis, planner.cost
+ServiceArea, CandidateSites      gis: where
+  + Exchanges                    meters: what must be said
+  -> Links                       planner.links: geometry of every link a technology may use
+  -> Plan                        planner.siting: sites built, who is served by whom
+  -> Deliveries                  planner.simulate: per service and meter, arrived when or why not
+  -> Kpis -> Cost                planner.kpis, planner.cost
 """
 
 from __future__ import annotations

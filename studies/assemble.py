@@ -10,7 +10,7 @@ import pandas as pd
 from .. import __version__
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.assemble import build_area
-from ..planner.catalogue import Catalogue
+from ..planner.catalogue import Catalogue, default_catalogue
 from ..planner.tables import StudyResult
 from .case import Case
 from .sessions import session_rows
@@ -36,11 +36,13 @@ def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
 
 
 def catalogue_of(case: Case) -> Catalogue:
-    """The cost catalogue with the user's overrides; a bad override becomes a UserError."""
+    """The cost catalogue; raises UserError where an override of the case does not fit it."""
+    catalogue = default_catalogue()
     try:
-        return Catalogue.default().with_overrides(case.settings.economics.overrides, case.settings.economics.currency)
+        case.settings.economics.effective(catalogue)
     except ValueError as error:
-        raise UserError(f"{case.path} [economics.overrides]: {error}") from None
+        raise UserError(f"{case.path} [economics]: {error}") from None
+    return catalogue
 
 
 def study_of(
@@ -53,7 +55,7 @@ def study_of(
     """The study of all technologies, in the order of the case file."""
     tables = [result for result, _ in results]
     meters = pd.concat([one.meters for one in tables], ignore_index=True)
-    summaries = pd.DataFrame([_tco_row(result, money, area) for result, money in results])
+    summaries = pd.DataFrame([_tco_row(result, money) for result, money in results])
     return Study(
         title=case.title,
         case_name=case.name,
@@ -76,16 +78,8 @@ def study_of(
     )
 
 
-def _tco_row(result: StudyResult, money: dict[str, Any], area: ServiceArea) -> dict[str, Any]:
-    n_served = int(result.deliveries.served.all(axis=0).sum())
-    return {
-        "scenario": result.scenario,
-        "technology": result.technology,
-        **money,
-        "n_meters": area.n_meters_in,
-        "n_served": n_served,
-        "served_ratio": n_served / area.n_meters_in,
-    }
+def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
+    return {"scenario": result.scenario, "technology": result.technology, **money}
 
 
 def _warnings(area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:

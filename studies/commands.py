@@ -130,11 +130,13 @@ def audit_text(case: Case) -> str:
         )
     n_listed = int((area.listed["layer"] == "meters").sum())
     lines += ["", f"meters: {area.n_meters_in} in = {area.n_meters} used + {n_listed} listed"]
+    counts = area.listed.groupby(["layer", "code"]).size().reset_index(name="n")
+    lines += [f"  {row['layer']} {row['code']}: {row['n']} rows" for row in counts.to_dict("records")]
     lines += [
-        f"  {layer} {code}: {n} rows" for (layer, code), n in area.listed.groupby(["layer", "code"]).size().items()
+        "",
+        f"{len(area.transformers)} transformers, {len(candidates.sites)} candidate sites, "
+        f"{len(candidates.cells)} operator cells",
     ]
-    lines += ["", f"{len(area.transformers)} transformers, {len(candidates.sites)} candidate sites, "
-              f"{len(candidates.cells)} operator cells"]
     return "\n".join([*lines, *area.notes, *candidates.notes])
 
 

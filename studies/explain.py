@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,9 +77,9 @@ def _verdict(group: pd.DataFrame) -> str:
     return "green, served in all services" if group["served"].all() else "red, not served in all services"
 
 
-def _service(row: dict[str, object]) -> str:
-    text = f"{row['service']}: read by the deadline with probability {float(str(row['p_read_deadline'])):.1%}"
-    p95 = float(str(row["latency_p95_s"]))
+def _service(row: dict[Hashable, Any]) -> str:
+    text = f"{row['service']}: read by the deadline with probability {float(row['p_read_deadline']):.1%}"
+    p95 = float(row["latency_p95_s"])
     if np.isfinite(p95):
         text += f", 95 % of readings within {_duration(p95)}"
     if not row["served"]:
@@ -89,7 +91,9 @@ def _service(row: dict[str, object]) -> str:
 def _link(row: pd.Series) -> list[str]:
     if row["hops"] == 0:
         margin = float(row["margin_db"])
-        return [f"no route; its best link misses {-margin:.1f} dB"] if np.isfinite(margin) and margin < 0 else ["no route"]
+        return (
+            [f"no route; its best link misses {-margin:.1f} dB"] if np.isfinite(margin) and margin < 0 else ["no route"]
+        )
     way = "direct" if row["hops"] == 1 else f"over {int(row['hops'])} links"
     return [
         f"{way} to {row['server_id']}, median link margin {row['margin_db']:.1f} dB, one frame arrives with "

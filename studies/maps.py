@@ -15,8 +15,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
-from .styles import BY_WORD, NARROW, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS, Look
 from .study import Study
+from .styles import BY_WORD, NARROW, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS, Look
 
 Array = NDArray[Any]
 
@@ -185,7 +185,7 @@ def _rings(polygons: Array) -> Array:
 def _rings_or_lines(shapes: Array) -> Array:
     parts = shapely.get_parts(shapes[~shapely.is_missing(shapes)])
     areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    return np.where(areas, shapely.get_exterior_ring(parts), parts)
+    return np.asarray(np.where(areas, shapely.get_exterior_ring(parts), parts))
 
 
 def nan_separated(lines: Array) -> tuple[Array, Array]:
@@ -204,11 +204,11 @@ def nan_separated(lines: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def _on_grid(values: Array) -> Array:
+def _on_grid(values: Any) -> Array:
     return np.round(np.asarray(values, float) / GRID_M) * GRID_M
 
 
-def _lines(lines: Array, name: str, color: str, width: float, dash: str = "solid") -> go.Scattergl | None:
+def _lines(lines: Any, name: str, color: str, width: float, dash: str = "solid") -> go.Scattergl | None:
     x, y = nan_separated(lines)
     if not len(x):
         return None
@@ -241,7 +241,11 @@ def link_lines(study: Study, result: StudyResult) -> tuple[Array, Array]:
 
 def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
     _, ends = link_lines(study, result)
-    trace = _lines(shapely.linestrings(ends), "Planned links", "rgba(70,86,110,0.28)", 1.0) if len(ends) else None
+    if not len(ends):
+        return []
+    alpha = min(0.35, max(0.05, 200.0 / len(ends)))
+    name = f"Planned links ({count(len(ends))})"
+    trace = _lines(shapely.linestrings(ends), name, f"rgba(70,86,110,{alpha:.2f})", 1.0)
     if trace is None:
         return []
     trace.meta, trace.legendrank = "links", 1800
@@ -249,29 +253,40 @@ def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
 
 
 def _meter_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
-    shown = group[group.located]
-    often = ~shown.served.to_numpy(bool) & (shown.p_read_deadline.to_numpy(float) >= 0.5)
-    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, 6.0 if look in (SERVED, NARROW) else 7.5)
+    often = ~group.served.to_numpy(bool) & (group.p_read_deadline.to_numpy(float) >= 0.5)
+    order = np.argsort(often, kind="stable")
+    group, often = group.iloc[order], often[order]
+    shown, often = group[group.located], often[group.located]
+    size = 6.0 if group.served.iloc[0] else 7.5
+    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, size)
     if often.any():
         trace.marker.symbol = np.where(often, f"{look.symbol}-open", look.symbol).tolist()
-    if len(shown) <= MANY_METERS:
-        trace.text = _joined(
-            "meter " + shown.meter_id.astype(str),
-            "read by the deadline " + _percents(shown.p_read_deadline),
-            np.where(shown.served, "served", "not served: " + shown.reason.astype(str)),
-            "via " + shown.server_id.where(shown.server_id != "", "no site").astype(str),
-            shown.hops.astype(str) + " hops",
-        )
-    trace.meta = {"state": look.word, "n": len(group), "n_shown": len(shown)}
-    return trace
+    percent = np.round(100.0 * shown.p_read_deadline.to_numpy(float), 1)
+    via = shown.server_id.where(shown.server_id != "", "no site")
+    state = "served" if group.served.iloc[0] else f"not served: {look.word}"
+    template = (
+        f"meter %{{customdata[0]}}<br>read by the deadline %{{customdata[1]}} %<br>{state}"
+        "<br>via %{customdata[2]}, %{customdata[3]} hops<extra></extra>"
+    )
+    return _told(trace, group, look, template, shown.meter_id, percent, via, shown.hops)
 
 
 def _best_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
     shown = group[group.located]
     trace = _markers(shown, f"{look.text}: {count(len(group))}", look, 10 + rank, 6.5)
-    if len(shown) <= MANY_METERS:
-        trace.text = _joined("meter " + shown.meter_id.astype(str), shown.n_serving.astype(str) + " technologies serve")
-    trace.meta = {"state": look.word, "n": len(group), "n_shown": len(shown)}
+    template = f"meter %{{customdata[0]}}<br>{look.text}<br>%{{customdata[1]}} technologies serve it<extra></extra>"
+    return _told(trace, group, look, template, shown.meter_id, shown.n_serving)
+
+
+def _told(trace: go.Scattergl, group: pd.DataFrame, look: Look, template: str, *columns: Any) -> go.Scattergl:
+    """What appears under the pointer, and the counts that the tests and the legend share."""
+    n_shown = int(group.located.sum())
+    trace.hoverinfo = "skip"
+    if n_shown <= MANY_METERS:
+        trace.hoverinfo = None
+        trace.customdata = [list(row) for row in zip(*(list(column) for column in columns), strict=True)]
+        trace.hovertemplate = template
+    trace.meta = {"state": look.word, "n": len(group), "n_shown": n_shown}
     return trace
 
 
@@ -279,7 +294,6 @@ def _markers(shown: pd.DataFrame, name: str, look: Look, rank: int, size: float)
     return go.Scattergl(
         x=_on_grid(shown.x_m), y=_on_grid(shown.y_m), mode="markers", name=name, legendrank=rank,
         marker={"symbol": look.symbol, "size": size, "color": look.color, "line": {"width": 0}},
-        hovertemplate="%{text}<extra></extra>", hoverinfo="text",
     )  # fmt: skip
 
 
@@ -299,7 +313,7 @@ def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl
     return [
         go.Scattergl(
             x=_on_grid(sites.x_m), y=_on_grid(sites.y_m), mode="markers", name=f"Sites built ({count(len(sites))})",
-            marker={"symbol": "star-square", "size": 13, "color": "#16202e", "line": {"color": "#ffffff", "width": 1.5}},
+            marker={"symbol": "star-square", "size": 13, "color": "#16202e", "line": {"color": "#fff", "width": 1.5}},
             text=text, hovertemplate="%{text}<extra></extra>", legendrank=1700, meta="sites",
         )
     ]  # fmt: skip
@@ -308,10 +322,6 @@ def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl
 def _joined(*columns: Any) -> list[str]:
     parts = [np.asarray(column, dtype=object).astype(str) for column in columns]
     return ["<br>".join(row) for row in zip(*parts, strict=True)]
-
-
-def _percents(values: Any) -> Array:
-    return np.char.add(np.char.mod("%.1f", 100.0 * np.asarray(values, float)), " %").astype(object)
 
 
 class Frame(NamedTuple):
@@ -362,12 +372,13 @@ def _framed(figure: go.Figure, study: Study, places: pd.DataFrame, title: str, s
     crs = study.area.crs
     figure.update_layout(
         title={"text": f"<b>{title}</b><br><span style='font-size:12px;color:#5c6775'>{' · '.join(notes)}</span>",
-               "x": 0.0, "xref": "paper", "y": 0.985, "yanchor": "top", "font": {"size": 16}},
+               "x": 0.0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12},
+               "font": {"size": 16}},
         xaxis={**axis, "range": [view.west, view.east], "title": {"text": f"Easting [m], {crs}", "font": {"size": 11}}},
         yaxis={**axis, "range": [view.south, view.north], "title": {"text": "Northing [m]", "font": {"size": 11}},
                "scaleanchor": "x", "scaleratio": 1},
         font={"family": _FONT, "color": "#16202e"}, separators=". ", dragmode="pan", hovermode="closest",
-        plot_bgcolor="#fbfaf7", paper_bgcolor="#ffffff", margin={"l": 80, "r": 20, "t": 66, "b": 66},
+        plot_bgcolor="#fbfaf7", paper_bgcolor="#ffffff", margin={"l": 80, "r": 20, "t": 72, "b": 66},
         legend={"x": 1.01, "xanchor": "left", "y": 1, "font": {"size": 12}, "itemsizing": "constant"},
     )  # fmt: skip
     _add_scale_bar(figure, view)

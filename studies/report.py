@@ -151,18 +151,23 @@ def _what_is_cheapest(study: Study, standings: list[Standing]) -> str:
 
 def _why_not(standings: list[Standing]) -> str:
     parts = [
-        f"{BY_WORD[s.reasons[0][0]].text.lower()} for {_named(s, standings)} ({count(s.reasons[0][1])} of {count(s.n)} meters)"
+        f"{_lowered(BY_WORD[s.reasons[0][0]].text)} with {_named(s, standings)} "
+        f"({count(s.reasons[0][1])} of {count(s.n)} meters)"
         for s in standings
         if s.reasons
     ]
     if not parts:
         return f"Every one of {count(standings[0].n)} meters is read by every technology."
-    return f"The main reason for meters not read is {_listing(parts)}."
+    return f"The main reason why meters are not read: {_listing(parts)}."
 
 
 def _named(standing: Standing, standings: list[Standing]) -> str:
     several = len({s.scenario for s in standings}) > 1
     return f"{standing.label} in scenario {standing.scenario}" if several else standing.label
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _listing(parts: list[str]) -> str:

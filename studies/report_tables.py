@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
 from .maps import cheapest_serving, count, meter_states, share, slug
-from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
 from .study import Study
+from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
 
 Array = NDArray[Any]
 _EMPTY = "–"
@@ -128,9 +128,19 @@ def _matrix(study: Study, caption: str, states: Sequence[pd.DataFrame]) -> Table
     return Table(caption, head, tuple(rows), (False, False, *([True] * len(columns))), foot)
 
 
+def _several_scenarios(study: Study) -> bool:
+    return len({r.scenario for r in study.results}) > 1
+
+
 def _name(study: Study, result: StudyResult) -> str:
-    several = len({r.scenario for r in study.results}) > 1
-    return study.label(result.technology) + (f", {result.scenario}" if several else "")
+    return study.label(result.technology) + (f", {result.scenario}" if _several_scenarios(study) else "")
+
+
+def _without(table: Table, heading: str) -> Table:
+    gone = table.head.index(heading)
+    rows = tuple(row[:gone] + row[gone + 1 :] for row in table.rows)
+    numeric = table.numeric[:gone] + table.numeric[gone + 1 :]
+    return replace(table, head=table.head[:gone] + table.head[gone + 1 :], rows=rows, numeric=numeric)
 
 
 def kpi_table(study: Study) -> Table:
@@ -140,10 +150,11 @@ def kpi_table(study: Study) -> Table:
             study.label(str(k.technology)), str(k.scenario), _plain(k.service), _plain(k.kpi),
             with_unit(k.value, k.unit), _between(k.low, k.high, k.unit), count(k.n),
         )
-        for k in study.kpis.itertuples(index=False)
+        for k in _rows(study.kpis)
     )  # fmt: skip
     head = ("Technology", "Scenario", "Service", "KPI", "Value", "P10 to P90", "n")
-    return Table("KPIs; every ratio is of n", head, rows, (False, False, False, False, True, True, True))
+    table = Table("KPIs; every ratio is of n", head, rows, (False, False, False, False, True, True, True))
+    return table if _several_scenarios(study) else _without(table, "Scenario")
 
 
 def best_table(study: Study, scenario: str) -> Table:
@@ -162,7 +173,7 @@ def tco_table(study: Study) -> Table:
     """Total cost of ownership per technology, its four parts and the quality of its evidence."""
     parts = ("capex", "opex_present_value", "renewals_present_value", "residual_present_value", "tco")
     head = ("Technology", "Scenario", "Capex", "Opex, present value", "Renewals, p. v.", "Residual value, p. v.", "TCO",
-            "Per meter and year", "Meters served without residue cost", "Evidence A / B / C / own")  # fmt: skip
+            "Per meter and year", "Meters served", "Evidence A / B / C / own")  # fmt: skip
     rows = tuple(
         (
             study.label(str(t.technology)), str(t.scenario),
@@ -170,9 +181,10 @@ def tco_table(study: Study) -> Table:
             f"{count(t.n_served)} of {count(t.n_meters)}",
             " / ".join(f"{100 * getattr(t, f'evidence_{grade}'):.0f}" for grade in ("a", "b", "c", "user")) + " %",
         )
-        for t in study.tco.itertuples(index=False)
+        for t in _rows(study.tco)
     )  # fmt: skip
-    return Table("Total cost of ownership at equal service", head, rows, (False, False, *([True] * 8)))
+    table = Table("Total cost of ownership at equal service", head, rows, (False, False, *([True] * 8)))
+    return table if _several_scenarios(study) else _without(table, "Scenario")
 
 
 def category_table(study: Study) -> Table:
@@ -307,6 +319,10 @@ def _number(value: float) -> str:
         return "∞" if value > 0 else "\u2212∞"
     text = grouped(value) if abs(value) >= 10_000 else f"{value:.4g}"
     return text.replace("-", "\u2212") if "e" not in text else text
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    return iter(table.itertuples(index=False))
 
 
 def _plain(word: Any) -> str:

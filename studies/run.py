@@ -24,7 +24,9 @@ def run(case: Case, workers: Workers, work_folder: Path | None = None) -> Study:
     """
     area, candidates = workers.step("reading the map", area_of, case)
     catalogue = catalogue_of(case)
-    technologies = workers.map("planning", carried, case.technologies, area, candidates, case.settings, keep=work_folder)
+    technologies = workers.map(
+        "planning", carried, case.technologies, area, candidates, case.settings, keep=work_folder
+    )
     packets = workers.map("carrying bytes", tier_rows, technologies, area, case.settings, keep=None)
     cellular = cellular_serves(technologies, area.n_meters)
     results = [result_of(one, cellular, area, case.settings, catalogue) for one in technologies]

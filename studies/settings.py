@@ -82,8 +82,10 @@ def _check_limits(item: Field[Any], value: Any, where: str) -> None:
         return
     low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
     if value != value or (low is not None and value < low) or (high is not None and value > high):
-        limits = f"from {low} to {high}" if high is not None and low is not None else (
-            f"at least {low}" if low is not None else f"at most {high}" if high is not None else "a number"
+        limits = (
+            f"from {low} to {high}"
+            if high is not None and low is not None
+            else (f"at least {low}" if low is not None else f"at most {high}" if high is not None else "a number")
         )
         raise UserError(
             f"{where} {item.name} = {value}{_unit(item)}: allowed is {limits} ({item.metadata.get('source', '')})"
@@ -91,7 +93,10 @@ def _check_limits(item: Field[Any], value: Any, where: str) -> None:
 
 
 def described(settings: Any, group: str, touched: set[str]) -> list[dict[str, Any]]:
-    """Rows ``group, name, value, unit, meaning, source, confidence, origin`` of a settings dataclass, nested ones too."""
+    """Rows of a settings dataclass, nested ones too.
+
+    Columns ``group, name, value, unit, meaning, source, confidence, origin`` (user or default).
+    """
     rows = []
     for item in fields(settings):
         value = getattr(settings, item.name)

@@ -27,18 +27,18 @@ class Look:
 
 
 SERVED = Look("served", "Served", "#009e73", "circle", "circle")
-NARROW = Look("served", "Served, with less to spare", "#79c9ae", "circle", "circle")
+NARROW = Look("served", "Served, below 99 %", "#79c9ae", "circle", "circle")
 """Served, but read in fewer than 99 % of the periods."""
 LOOKS: dict[Reason, Look] = {
     Reason.NONE: SERVED,
     Reason.BUDGET: Look("budget", "Signal too weak at this distance", "#d55e00", "triangle-up", "triangle"),
-    Reason.TERRAIN: Look("terrain", "Blocked by terrain", "#7a4a12", "triangle-down", "arrowhead"),
-    Reason.BUILDING: Look("building", "Lost in the building or enclosure", "#cc79a7", "square", "square"),
+    Reason.TERRAIN: Look("terrain", "Terrain in the way", "#7a4a12", "triangle-down", "arrowhead"),
+    Reason.BUILDING: Look("building", "Loss in building or enclosure", "#cc79a7", "square", "square"),
     Reason.NO_NEIGHBOUR: Look("no_neighbour", "No neighbour in reach", "#e69f00", "diamond", "diamond"),
     Reason.HOP_LIMIT: Look("hop_limit", "Too many hops", "#a58f00", "hexagon", "hexagon"),
     Reason.CAPACITY: Look("capacity", "Channel or site full", "#332288", "cross", "cross_fill"),
     Reason.DUTY_CYCLE: Look("duty_cycle", "Duty cycle used up", "#aa4499", "x", "cross2"),
-    Reason.ATTENUATION: Look("attenuation", "Cable attenuates too much", "#c1272d", "triangle-up", "triangle"),
+    Reason.ATTENUATION: Look("attenuation", "Cable attenuation too high", "#c1272d", "triangle-up", "triangle"),
     Reason.NOISE: Look("noise", "Mains noise too high", "#f0a58f", "star", "star"),
     Reason.CROSS_PHASE: Look("cross_phase", "Lost between phases", "#661100", "bowtie", "half_square"),
     Reason.NO_TRANSFORMER: Look("no_transformer", "No transformer known", "#111111", "pentagon", "pentagon"),
@@ -76,7 +76,7 @@ def meter_rules(groups: Sequence[tuple[str, str, str]], services: Sequence[str])
 
     groups : (scenario, technology, label) in the order of the report;  services : names.
     """
-    rules = []
+    rules: list[Rule] = []
     for scenario, technology, label in groups:
         for service in services:
             where = (("scenario", scenario), ("technology", technology), ("service", service))
@@ -87,8 +87,14 @@ def meter_rules(groups: Sequence[tuple[str, str, str]], services: Sequence[str])
 def _states(where: tuple[tuple[str, str], ...]) -> tuple[Rule, ...]:
     served = Rule("Served", '"served"', SERVED.color, SERVED.qgis_symbol, equals=(*where, ("served", "1")))
     reasons = [
-        Rule(look.text, f"NOT \"served\" AND \"reason\" = '{word}'", look.color, look.qgis_symbol, 2.4,
-             equals=(*where, ("reason", word)))  # fmt: skip
+        Rule(
+            look.text,
+            f'NOT "served" AND "reason" = \'{word}\'',
+            look.color,
+            look.qgis_symbol,
+            2.4,
+            equals=(*where, ("reason", word)),
+        )
         for word, look in BY_WORD.items()
     ]
     return (served, *reasons)

@@ -174,6 +174,33 @@ def application_tries(success_ratio: ArrayLike, tries: ArrayLike) -> tuple[Array
     return arrived, starts, mean, np.maximum(second / safe - mean * mean, 0.0)
 
 
+def queue_start_s(slot_s: Array, group: Array, order: Array) -> Array:
+    """When each member of a queue gets its turn: the slots of all members of its group that come before it.
+
+    Parameters
+    ----------
+    slot_s : (n,) time each member takes [s], at least 0.
+    group : (n,) whole number of the queue.
+    order : (n,) members are taken in rising order, such as a keyed draw.
+
+    Returns
+    -------
+    (n,) start after the queue opens [s].
+
+    >>> import numpy as np
+    >>> queue_start_s(np.array([2.0, 3.0, 5.0]), np.array([0, 0, 1]), np.array([0.9, 0.1, 0.5])).tolist()
+    [3.0, 0.0, 0.0]
+    """
+    rank = np.lexsort((order, group))
+    before_s = np.cumsum(slot_s[rank]) - slot_s[rank]
+    sorted_group = group[rank]
+    opens = np.concatenate([[True], sorted_group[1:] != sorted_group[:-1]]) if rank.size else np.zeros(0, bool)
+    offset_s = before_s[opens][np.cumsum(opens) - 1] if rank.size else before_s
+    start_s = np.empty_like(before_s)
+    start_s[rank] = np.maximum(before_s - offset_s, 0.0)
+    return start_s
+
+
 @dataclass(frozen=True)
 class MeshMac:
     """Medium access of one mesh: what every hop does with every frame.

@@ -58,7 +58,7 @@ def transformer_admittance_s(
 
 
 def injection_gain_db(
-    y_seen_s: Array, *, source_ohm: Array | float, carrier_level_v: float, current_limit_a: float
+    y_seen_s: Array, *, source_ohm: Array | float, carrier_level_v: float, current_limit_a: Array | float
 ) -> Array:
     """Voltage at the sender's terminals over its source voltage, driver current limit included.
 
@@ -71,7 +71,7 @@ def injection_gain_db(
     carrier_level_v
         Source voltage of one carrier, rms [V].
     current_limit_a
-        Largest rms current of the driver, all carriers together [A].
+        Largest rms current of the driver, all carriers together, broadcast like ``source_ohm`` [A].
 
     Returns
     -------

@@ -63,7 +63,7 @@ def _technologies_in(module: ModuleType) -> list[type]:
 
 
 def _nearest(word: str, known: Any) -> str:
-    return get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
+    return str(get_close_matches(word, list(known), n=1, cutoff=0.0)[0])
 
 
 def _check(what: str, value: Any, item: Field[Any]) -> None:

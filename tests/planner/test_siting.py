@@ -90,9 +90,7 @@ def test_greedy_meets_the_target_too(matrix: list[list[int]]) -> None:
 
 
 def test_nothing_reachable_builds_nothing() -> None:
-    choice = _cover(
-        csr_array((0, 3)), np.ones(3), np.zeros(3, bool), np.ones(3, bool), 1, SitingSettings()
-    )
+    choice = _cover(csr_array((0, 3)), np.ones(3), np.zeros(3, bool), np.ones(3, bool), 1, SitingSettings())
     assert not choice.built.any()
     assert "no candidate" in choice.note
 

@@ -6,7 +6,6 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-
 from amiplan.channels.draws import text_key
 from amiplan.channels.paths import RadioPaths
 from amiplan.channels.technology import Reason, Routes
@@ -134,7 +133,9 @@ def made_area(
         listed=_listed(n_listed),
         n_meters_in=n_meters + n_listed,
         sources=(
-            InputSource("meters", "meters.csv", "", "ab12cd34ef56", CRS, n_meters + n_listed, n_meters, n_listed, 0, ""),
+            InputSource(
+                "meters", "meters.csv", "", "ab12cd34ef56", CRS, n_meters + n_listed, n_meters, n_listed, 0, ""
+            ),
             InputSource("buildings", "osm.gpkg", "buildings", "9911aa22bb33", CRS, 410, 400, 0, 10, "ODbL 1.0"),
         ),
         notes=("62 % of the transformers are inferred from demand and reach.", "Flat open ground is assumed."),
@@ -143,7 +144,7 @@ def made_area(
 
 
 def _feeders(origin, place, street, along, cables) -> FeederNetwork:
-    n_streets, n_meters = len(origin), len(place)
+    n_streets = len(origin)
     node = np.vstack([origin, place])
     order = np.lexsort((along, street)) + n_streets
     first = np.r_[True, np.diff(street[order - n_streets]) > 0]
@@ -213,9 +214,10 @@ def made_result(name, area, candidates, services, dead, rng) -> StudyResult:
     n, n_services, n_sites = area.n_meters, len(services), len(sites)
     built = np.ones(n_sites, bool) if name in ("g3_plc", "nb_iot") else np.arange(n_sites) % 3 == 0
     at = np.column_stack([area.meters.x_m, area.meters.y_m])
-    away = np.hypot(
-        *(at[:, None, :] - np.column_stack([sites.x_m, sites.y_m])[None, :, :]).transpose(2, 0, 1)
-    ) + 1e9 * ~built
+    away = (
+        np.hypot(*(at[:, None, :] - np.column_stack([sites.x_m, sites.y_m])[None, :, :]).transpose(2, 0, 1))
+        + 1e9 * ~built
+    )
     server = away.argmin(axis=1).astype(np.int32)
     away = away[np.arange(n), server] * rng.uniform(0.7, 1.3, n)
     p_one = np.zeros(n) if dead else 1.0 / (1.0 + (away / reach) ** 14)
@@ -391,7 +393,10 @@ def _assumptions(technologies: tuple[str, ...]) -> pd.DataFrame:
     rows = [
         ("siting", "target_ratio", 0.985, "1", "Share of meters the siting aims at", "case file", "A", "user"),
         ("area", "dwelling_area_m2", 90.0, "m²", "Floor area per dwelling", "census", "C", "inferred"),
-        *[(f"technologies.{t}", "tx_power", 14, "dBm", "Transmit power", "standard, table 1", "A", "default") for t in technologies],
+        *[
+            (f"technologies.{t}", "tx_power", 14, "dBm", "Transmit power", "standard, table 1", "A", "default")
+            for t in technologies
+        ],
     ]
     names = ["group", "name", "value", "unit", "meaning", "source", "confidence", "origin"]
     return pd.DataFrame({column: [row[i] for row in rows] for i, column in enumerate(names)})

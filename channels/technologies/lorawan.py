@@ -1,0 +1,446 @@
+"""LoRaWAN in the European 868 MHz band: class A meters that push, any gateway that hears them helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..draws import Draws, pair_key
+from ..mac import schc
+from ..mac.aloha import SIR_DB
+from ..mac.lorawan_delivery import Air, AirRules, Fate, Legs, deliver
+from ..paths import RadioPaths
+from ..pathloss import enclosure
+from ..pathloss.macro import macro_loss
+from ..pathloss.shadowing import shadowing_db
+from ..phy import lora
+from ..regions import band_at, bands_table, check_limits
+from ..technology import (
+    UP,
+    Exchanges,
+    Influence,
+    LinkQuality,
+    Load,
+    Medium,
+    Outcome,
+    Reach,
+    Reason,
+    Routes,
+    Scenario,
+    Siting,
+    no_routes,
+    parameter,
+)
+
+Array = NDArray[Any]
+
+REGION = "EU"
+CHANNELS_HZ = (868.1e6, 868.3e6, 868.5e6, 867.1e6, 867.3e6, 867.5e6, 867.7e6, 867.9e6)
+"""Uplink channels: three default ones and five usual ones, RP002-1.0.4 EU863-870."""
+RX2_HZ = 869.525e6
+MAX_PAYLOAD_BYTES = np.array([51, 51, 51, 115, 242, 242])
+"""Application payload by data rate 0 to 5 without repeater, RP002-1.0.4 EU863-870."""
+OVERHEAD_BYTES = 13
+"""MHDR 1, FHDR 7, FPort 1, MIC 4; LoRaWAN L2 1.0.4 section 4."""
+ACK_BYTES = OVERHEAD_BYTES + 9
+"""SCHC acknowledgement: header and up to 63 bits of bitmap, RFC 9011 section 5.6.2."""
+
+_RP002 = "RP002-1.0.4 EU863-870"
+_EN220 = "EN 300 220-2 V3.3.1"
+
+
+@dataclass(frozen=True)
+class Lorawan:
+    """LoRaWAN (EU868). Fields are its configuration; see `parameters_of` for units and sources."""
+
+    name: ClassVar[str] = "lorawan"
+    label: ClassVar[str] = "LoRaWAN (EU868)"
+    media: ClassVar[tuple[Medium, ...]] = (Medium.RADIO,)
+    siting: ClassVar[Siting] = Siting.CANDIDATE_SITE
+    influences: ClassVar[tuple[Influence, ...]] = (
+        Influence.DISTANCE,
+        Influence.SITE_HEIGHT,
+        Influence.TERRAIN,
+        Influence.ENCLOSURE,
+        Influence.CLUTTER,
+        Influence.TX_POWER,
+        Influence.NOISE,
+        Influence.TRAFFIC,
+        Influence.DENSITY,
+        Influence.DUTY_CYCLE,
+    )
+
+    exchange_policy: str = parameter(
+        "push", "", "push: meters send by themselves; pull: class C, the head end asks", "LoRaWAN L2 1.0.4"
+    )
+    tx_power_dbm: float = parameter(14.0, "dBm", "conducted power of the meter", _RP002, minimum=-10.0, maximum=27.0)
+    meter_antenna_dbi: float = parameter(
+        -3.0,
+        "dBi",
+        "antenna inside the meter's case",
+        "utility practice, -6 to -3 dBi",
+        confidence="C",
+        minimum=-20.0,
+        maximum=6.0,
+    )
+    gateway_eirp_dbm: float = parameter(
+        27.0, "dBm", "downlink e.i.r.p. in 869.4-869.65 MHz", _RP002, minimum=-10.0, maximum=36.0
+    )
+    gateway_antenna_dbi: float = parameter(
+        5.0,
+        "dBi",
+        "gateway antenna less its cable",
+        "planning practice",
+        confidence="C",
+        minimum=-10.0,
+        maximum=15.0,
+    )
+    gateway_receiver: str = parameter(
+        "sx1302", "", "row of the sensitivity table", "data sheets, see tables", confidence="B"
+    )
+    meter_receiver: str = parameter("sx1262", "", "row of the sensitivity table", "data sheets, see tables")
+    noise_open_db: float = parameter(
+        0.0, "dB", "man-made noise in open land", "ITU-R P.372 lies below the receiver", confidence="C", minimum=0.0
+    )
+    noise_suburban_db: float = parameter(
+        3.0, "dB", "man-made noise in suburbs", "planning practice", confidence="C", minimum=0.0
+    )
+    noise_urban_db: float = parameter(
+        6.0, "dB", "man-made noise in towns", "planning practice", confidence="C", minimum=0.0
+    )
+    shadowing_sigma_db: float = parameter(
+        8.0, "dB", "log-normal shadowing", "3GPP TR 45.820 annex D", confidence="B", minimum=0.0, maximum=20.0
+    )
+    shadowing_correlation: float = parameter(
+        0.5,
+        "1",
+        "shared by all links of a meter",
+        "3GPP TR 45.820 annex D",
+        confidence="B",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    rice_k_db: float = parameter(
+        6.0,
+        "dB",
+        "fast fading; above 40 still",
+        "fixed links, arXiv 1610.05094: Rician",
+        confidence="C",
+        minimum=-60.0,
+    )
+    building_class: str = parameter("traditional", "", "traditional or efficient", "ITU-R P.2109-1", confidence="B")
+    adr_margin_db: float = parameter(
+        10.0, "dB", "margin kept when the data rate is chosen", "Azure 5, The Things Stack 15 dB", minimum=0.0
+    )
+    planning_margin_db: float = parameter(
+        3.0, "dB", "margin siting asks of a link", "choice", confidence="C", minimum=0.0, maximum=30.0
+    )
+    n_channels: int = parameter(8, "1", "uplink channels in use", _RP002, minimum=3, maximum=8)
+    n_demodulators: int = parameter(16, "1", "frames a gateway decodes at once", "SX1302", confidence="B", minimum=1)
+    duty_cycle: float = parameter(
+        0.01, "1", "of the meter, in each sub-band it uses", _EN220, minimum=1e-6, maximum=1.0
+    )
+    gateway_duty_cycle: float = parameter(
+        0.1, "1", "of the gateway in 869.4-869.65 MHz", _EN220, minimum=1e-6, maximum=1.0
+    )
+    interference_table: str = parameter(
+        "goursaud", "", "signal to interference needed: goursaud, croce or aloha", "Goursaud and Gorce 2015"
+    )
+    schc_residue_bytes: int = parameter(
+        2,
+        "B",
+        "what is left of the IPv6, UDP and wrapper headers after compression",
+        "RFC 8724, IEC 62056-8-12",
+        confidence="C",
+        minimum=0,
+        maximum=56,
+    )
+    n_transmissions: int = parameter(
+        2, "1", "copies of a frame that is not fragmented (NbTrans)", "LoRaWAN L2 1.0.4", minimum=1, maximum=15
+    )
+    spread_ratio: float = parameter(
+        0.5,
+        "1",
+        "share of the window over which meters spread their start",
+        "choice of the head end",
+        confidence="C",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    max_channel_load: float = parameter(
+        0.1, "1", "offered load per channel that siting plans for", "ALOHA, 80 % clean", minimum=0.001, maximum=0.5
+    )
+    max_meters_per_gateway: int = parameter(
+        10_000, "1", "equipment and head end", "planning practice", confidence="C", minimum=1
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what the band, the tables or the standard do not know."""
+        _one_of("exchange_policy", self.exchange_policy, ("push", "pull"))
+        _one_of("gateway_receiver", self.gateway_receiver, tuple(lora.SENSITIVITY_DBM))
+        _one_of("meter_receiver", self.meter_receiver, tuple(lora.SENSITIVITY_DBM))
+        _one_of("interference_table", self.interference_table, tuple(SIR_DB))
+        _one_of("building_class", self.building_class, ("traditional", "efficient"))
+        meter_eirp_dbm = self.tx_power_dbm + self.meter_antenna_dbi
+        for channel_hz in CHANNELS_HZ[: self.n_channels]:
+            check_limits(
+                REGION, channel_hz, eirp_dbm=meter_eirp_dbm, duty_cycle=0.0, culprit="tx_power_dbm + meter_antenna_dbi"
+            )
+            check_limits(REGION, channel_hz, eirp_dbm=-99.0, duty_cycle=self.duty_cycle, culprit="duty_cycle")
+        check_limits(REGION, RX2_HZ, eirp_dbm=self.gateway_eirp_dbm, duty_cycle=0.0, culprit="gateway_eirp_dbm")
+        check_limits(
+            REGION, RX2_HZ, eirp_dbm=-99.0, duty_cycle=self.gateway_duty_cycle, culprit="gateway_duty_cycle"
+        )
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Data rates 0 to 5, most robust first."""
+        return tuple(f"SF{factor}" for factor in lora.SPREADING_FACTORS)
+
+    @property
+    def frequency_hz(self) -> float:
+        """Middle of the uplink channels in use [Hz]."""
+        return float(np.mean(CHANNELS_HZ[: self.n_channels]))
+
+    @property
+    def meter_airtime_ratio(self) -> float:
+        """Share of time a meter may send: each sub-band has its own budget, and channels are drawn evenly."""
+        bands = [band_at(REGION, channel_hz) for channel_hz in CHANNELS_HZ[: self.n_channels]]
+        return self.duty_cycle * len(bands) / max(bands.count(band) for band in bands)
+
+    def assess(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> LinkQuality:
+        """What each meter-to-gateway link can carry in one replication; links between meters carry nothing.
+
+        The loss is `pathloss.macro`, the meter's enclosure, and one shadowing value per pair, correlated over the
+        links of a meter. Thresholds are the receivers' sensitivity tables, raised by man-made noise at the
+        receiver and by the scenario. The data rate is the fastest that leaves ``adr_margin_db``.
+        """
+        meter, site = paths.from_node, paths.to_node
+        direct = (meter < paths.n_meters) & (site >= paths.n_meters)
+        macro = macro_loss(
+            paths.terrain_m,
+            paths.distance_m,
+            frequency_hz=self.frequency_hz,
+            meter_height_m=paths.node_height_m[meter],
+            meter_clutter=paths.node_clutter[meter],
+            site_height_m=paths.node_height_m[site],
+            site_clutter=paths.node_clutter[site],
+        )
+        walls_db = self._walls_db(paths, scenario, draws)[meter]
+        shadow_db = shadowing_db(
+            draws,
+            pair_key(paths.node_key[meter], paths.node_key[site]),
+            self.shadowing_sigma_db,
+            end_keys=paths.node_key[meter],
+            end_correlation=self.shadowing_correlation,
+        )
+        loss_db = macro.median_db + macro.terrain_db + walls_db + shadow_db
+        antennas_db = self.meter_antenna_dbi + self.gateway_antenna_dbi
+        noise_db = self._noise_db(paths) + scenario.noise_offset_db
+        up_dbm = np.where(direct, self.tx_power_dbm + antennas_db - loss_db, -np.inf)
+        down_dbm = np.where(direct, self.gateway_eirp_dbm + self.meter_antenna_dbi - loss_db, -np.inf)
+        up = _over_floor(up_dbm - noise_db[site], self.gateway_receiver, self.adr_margin_db)
+        down = _over_floor(down_dbm - noise_db[meter], self.meter_receiver, self.adr_margin_db)
+        worse_db = np.minimum(up.margin_db, down.margin_db)
+        return LinkQuality(
+            snr_up_db=up.snr_db,
+            snr_down_db=down.snr_db,
+            margin_up_db=up.margin_db,
+            margin_down_db=down.margin_db,
+            mode_up=up.mode,
+            mode_down=down.mode,
+            rate_up_bps=_rate_bps(up.mode),
+            rate_down_bps=_rate_bps(down.mode),
+            loss_db=np.where(direct, loss_db, np.inf),
+            limit=_limit(worse_db, macro.terrain_db, walls_db),
+            in_range=macro.in_range,
+        )
+
+    def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
+        """Probability that one frame of ``n_bytes`` PHY payload is lost at a still channel, shape as broadcast."""
+        return lora.packet_error_ratio(snr_db, mode, n_bytes)
+
+    def reach(self, paths: RadioPaths, quality: LinkQuality) -> Reach:
+        """Pairs whose weaker direction keeps the planning margin; LoRaWAN does not relay."""
+        enough = np.minimum(quality.margin_up_db, quality.margin_down_db) >= self.planning_margin_db
+        rows = np.flatnonzero(quality.usable & enough)
+        site = (paths.to_node[rows] - paths.n_meters).astype(np.int32)
+        return Reach(site, paths.from_node[rows].astype(np.int32), np.ones(rows.size, np.int16))
+
+    def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
+        """Uplink airtime of each meter on its best link, against what random access carries cleanly in a window."""
+        best = _best_link(paths, quality, np.ones(paths.n_sites, bool))
+        rate = np.where(best >= 0, quality.mode_up[best], 0).astype(np.int64)
+        down = np.where(best >= 0, quality.mode_down[best], 0).astype(np.int64)
+        meter, up = exchanges.meter, exchanges.direction == UP
+        frames, _, frame_s, _ = self._frames(exchanges, rate, down, np.arange(meter.size))
+        airtime_s = np.bincount(meter, np.where(up, frames * frame_s, 0.0), paths.n_meters)
+        window_s = max(exchanges.window_s, default=0.0) * self.spread_ratio
+        capacity_s = window_s * self.n_channels * self.max_channel_load
+        return Load(np.where(best >= 0, airtime_s, 0.0), capacity_s, self.max_meters_per_gateway)
+
+    def routes(self, paths: RadioPaths, quality: LinkQuality, built: Array) -> Routes:
+        """Every built gateway with a usable link receives; the best one answers."""
+        best = _best_link(paths, quality, built)
+        routed = best >= 0
+        if not paths.n_links:
+            return no_routes(paths.n_meters, Reason.BUDGET)
+        standing = _built_at(paths, built)
+        hearing = np.flatnonzero(quality.usable & standing)
+        hearing = hearing[np.argsort(paths.from_node[hearing], kind="stable")]
+        count = np.bincount(paths.from_node[hearing], minlength=paths.n_meters)
+        nearest = _best_link(paths, quality, built, usable_only=False)
+        reason = np.where(nearest >= 0, quality.limit[nearest], Reason.BUDGET)
+        node = np.where(routed, paths.to_node[best], -1)
+        return Routes(
+            server=np.where(routed, node - paths.n_meters, -1).astype(np.int32),
+            parent=node.astype(np.int32),
+            link=best,
+            hops=routed.astype(np.int16),
+            receiver_start=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+            receiver_link=hearing.astype(np.int64),
+            reason=np.where(routed, Reason.NONE, reason).astype(np.int8),
+        )
+
+    def carry(
+        self,
+        exchanges: Exchanges,
+        routes: Routes,
+        paths: RadioPaths,
+        quality: LinkQuality,
+        scenario: Scenario,
+        draws: Draws,
+    ) -> Outcome:
+        """Fate of all exchanges; in closed form, so ``draws`` serves only the links that went before.
+
+        Latency counts from the meter's own start within the window, which is spread over ``spread_ratio`` of it.
+        """
+        shape = (len(exchanges.services), paths.n_meters)
+        rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
+        air = self._air(routes, paths, quality)
+        legs = self._legs(exchanges, rows, air.data_rate, np.maximum(quality.mode_down[routes.link], 0))
+        rules = AirRules(
+            SIR_DB[self.interference_table],
+            self.n_channels,
+            self.n_demodulators,
+            self.gateway_duty_cycle,
+            self.rice_k_db,
+        )
+        if rows.size == 0:
+            return _nothing(shape, routes.reason)
+        fate = deliver(legs, air, rules, interference=scenario.interference)
+        limit = np.where(routes.link >= 0, quality.limit[routes.link], routes.reason)
+        return _outcome(exchanges, rows, fate, shape, routes, limit)
+
+    def tables(self) -> Mapping[str, Any]:
+        """Data rates, sensitivities, interference and band limits."""
+        factors = lora.SPREADING_FACTORS
+        rates = pd.DataFrame(
+            {
+                "data_rate": np.arange(factors.size),
+                "mode": self.modes,
+                "rate_bps": _rate_bps(np.arange(factors.size)).round(1),
+                "max_payload_bytes": MAX_PAYLOAD_BYTES,
+                "snr_floor_db": lora.SNR_FLOOR_DB,
+                "airtime_13_bytes_s": lora.time_on_air_s(OVERHEAD_BYTES, factors),
+                "airtime_full_frame_s": lora.time_on_air_s(MAX_PAYLOAD_BYTES + OVERHEAD_BYTES, factors),
+            }
+        )
+        sensitivity = pd.DataFrame(lora.SENSITIVITY_DBM, index=list(self.modes)).T.rename_axis("receiver").reset_index()
+        interference = pd.DataFrame(SIR_DB[self.interference_table], index=list(self.modes), columns=list(self.modes))
+        return {
+            "Data rates (125 kHz)": rates,
+            "Sensitivity [dBm]": sensitivity,
+            f"Signal to interference needed [dB], {self.interference_table}": interference,
+            "Band limits (EU)": bands_table(REGION),
+        }
+
+    def _walls_db(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> Array:
+        """Enclosure loss by node [dB]; the scenario's offset holds where there is an enclosure."""
+        walls_db = enclosure.enclosure_loss_db(
+            paths.node_enclosure,
+            draws.uniform(enclosure.PURPOSE, paths.node_key),
+            frequency_hz=self.frequency_hz,
+            building_class=self.building_class,
+        )
+        return np.maximum(walls_db + np.where(paths.node_enclosure > 0, scenario.enclosure_offset_db, 0.0), 0.0)
+
+    def _noise_db(self, paths: RadioPaths) -> Array:
+        by_clutter = (self.noise_open_db, self.noise_suburban_db, self.noise_urban_db)
+        kinds = np.array([0, 1, 2, 0, 2, 0])
+        return np.asarray(np.asarray(by_clutter)[kinds[paths.node_clutter]])
+
+    def _air(self, routes: Routes, paths: RadioPaths, quality: LinkQuality) -> Air:
+        server_link = routes.link
+        routed = server_link >= 0
+        rate = np.where(routed, quality.mode_up[server_link], 0).astype(np.int64)
+        pair = routes.receiver_link
+        own_rate = rate[paths.from_node[pair]]
+        down = np.where(routed, np.maximum(quality.mode_down[server_link], 0), 0).astype(np.int64)
+        down_margin_db = _margin_at_db(quality.margin_down_db[server_link], down, self.meter_receiver)
+        down_margin_db = down_margin_db - lora.half_loss_margin_db(down, ACK_BYTES)
+        still = lora_success(down_margin_db, self.rice_k_db)
+        return Air(
+            pair_start=routes.receiver_start,
+            pair_site=(paths.to_node[pair] - paths.n_meters).astype(np.int64),
+            pair_power_db=quality.margin_up_db[pair],
+            pair_margin_db=_margin_at_db(quality.margin_up_db[pair], own_rate, self.gateway_receiver),
+            data_rate=rate,
+            server=routes.server.astype(np.int64),
+            down_success=np.where(routed, still, 0.0),
+            ack_s=lora.time_on_air_s(ACK_BYTES, lora.SPREADING_FACTORS[down], crc=False),
+            n_sites=paths.n_sites,
+        )
+
+    def _frames(self, exchanges: Exchanges, rate: Array, down: Array, rows: Array) -> tuple[Array, Array, Array, Array]:
+        """Frames, PHY bytes of a frame, time on air of a frame [s], and whether fragmented, of the given legs."""
+        meter, up = exchanges.meter[rows], exchanges.direction[rows] == UP
+        size = exchanges.bytes[rows].astype(np.int64) + self.schc_residue_bytes
+        mode = np.where(up, rate[meter], down[meter])
+        payload = MAX_PAYLOAD_BYTES[mode]
+        frames = np.where(up, schc.uplink_frames(size, payload), schc.downlink_frames(size, payload))
+        body = np.where(up, schc.uplink_frame_bytes(size, payload), np.minimum(size, payload))
+        phy_bytes = body + OVERHEAD_BYTES
+        factor = lora.SPREADING_FACTORS[mode]
+        frame_s = np.where(
+            up, lora.time_on_air_s(phy_bytes, factor), lora.time_on_air_s(phy_bytes, factor, crc=False)
+        )
+        return frames, phy_bytes, frame_s, size > payload
+
+    def _legs(self, exchanges: Exchanges, rows: Array, rate: Array, down: Array) -> Legs:
+        """The given legs with their frames, their share of the window, and their copies."""
+        frames, phy_bytes, frame_s, fragmented = self._frames(exchanges, rate, down, rows)
+        up = exchanges.direction[rows] == UP
+        duty = np.where(up, self.meter_airtime_ratio, self.gateway_duty_cycle)
+        interval_s = frame_s / duty
+        service, meter = exchanges.service[rows].astype(np.int64), exchanges.meter[rows].astype(np.int64)
+        window_s = np.asarray(exchanges.window_s, np.float64)[service]
+        need_s = frames * interval_s
+        _, slot = np.unique(
+            np.stack([service, meter, exchanges.not_before_s[rows].view(np.int64)]), axis=1, return_inverse=True
+        )
+        slot = slot.ravel()
+        slot_need_s = np.bincount(slot, need_s)[slot]
+        busy = np.bincount(meter, need_s / window_s)[meter] - slot_need_s / window_s
+        free_s = window_s * (1.0 - self.spread_ratio) * np.maximum(1.0 - busy, 0.0)
+        starts = np.maximum(exchanges.tries[rows].astype(np.int64), 1)
+        copies = np.where(up & ~fragmented, self.n_transmissions * (starts if self.exchange_policy == "pull" else 1), starts)
+        n_slots = _starts_per_service(exchanges)[service]
+        return Legs(
+            meter=meter,
+            slot=slot,
+            up=up,
+            fragmented=fragmented,
+            n_frames=frames,
+            phy_bytes=phy_bytes,
+            frame_s=frame_s,
+            interval_s=interval_s,
+            spread_s=window_s * self.spread_ratio * n_slots,
+            available_s=free_s * need_s / slot_need_s,
+            copies=copies,
+        )
