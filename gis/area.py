@@ -45,6 +45,21 @@ class FeederNetwork:
     cables: tuple[str, ...]
     transformer_node: Array
 
+    def __post_init__(self) -> None:
+        nodes = {self.node_x_m.size, self.node_y_m.size, self.node_area.size}
+        edges = (
+            self.edge_from,
+            self.edge_to,
+            self.edge_length_m,
+            self.edge_cable,
+            self.edge_inferred,
+            self.edge_geometry,
+        )
+        if len(nodes) > 1 or len({column.size for column in edges}) > 1:
+            raise ValueError("the columns of a feeder network differ in length; give one value per node and per edge")
+        for column in (*edges, self.node_x_m, self.node_y_m, self.node_area, self.transformer_node):
+            column.setflags(write=False)
+
 
 @dataclass(frozen=True)
 class InputSource:

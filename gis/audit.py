@@ -55,10 +55,13 @@ def no_rows(columns: tuple[str, ...] = LISTED_COLUMNS) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=float if name in ("x_m", "y_m") else object) for name in columns})
 
 
-def fault_rows(role: str, rows: Array, ids: Array, code: Any, detail: Any, x_m: Any = np.nan, y_m: Any = np.nan) -> Any:
+def fault_rows(
+    role: str, rows: Array, ids: Any, code: Any, detail: Any, x_m: Any = np.nan, y_m: Any = np.nan
+) -> pd.DataFrame:
     """DataFrame ``LISTED_COLUMNS`` from columns or single values."""
     frame = pd.DataFrame({"layer": role, "row": np.asarray(rows, dtype=int), "id": np.asarray(ids, dtype=object)})
-    return frame.assign(code=code, detail=detail, x_m=x_m, y_m=y_m)[list(LISTED_COLUMNS)]
+    full: pd.DataFrame = frame.assign(code=code, detail=detail, x_m=np.asarray(x_m), y_m=np.asarray(y_m))
+    return full[list(LISTED_COLUMNS)]
 
 
 def audit_points(
@@ -94,7 +97,9 @@ def audit_points(
     usable = ~(missing | zero | impossible)
     area = extent if extent is not None else _own_extent(xm[usable], ym[usable], rules)
     inside = shapely.contains_xy(area, xm, ym) if area is not None else np.ones(n_rows, dtype=bool)
-    swapped = ~missing & ~zero & ~inside & (shapely.contains_xy(area, swapped_x, swapped_y) if area is not None else False)
+    swapped = (
+        ~missing & ~zero & ~inside & (shapely.contains_xy(area, swapped_x, swapped_y) if area is not None else False)
+    )
     code = np.full(n_rows, "", dtype=object)
     detail = np.full(n_rows, "", dtype=object)
     for mask, name in (
@@ -152,11 +157,9 @@ def clip_to(audited: Audited, area: BaseGeometry) -> Audited:
 
 
 def refuse_unusable(audited: Audited, max_bad_share: float) -> None:
-    """Raise ValueError where a layer is empty, wholly faulty, or has a larger share of faulty rows than allowed."""
+    """Raise ValueError where a layer is wholly faulty or has a larger share of faulty rows than allowed."""
     layer, n_in = audited.layer, len(audited.layer.frame)
     name = f"{layer.given.path}: layer {layer.role}"
-    if n_in == 0:
-        raise ValueError(f"{name} has no rows; the area is empty")
     faults = audited.listed[~audited.listed["code"].isin(("not_in_service", "not_low_voltage", "isolated"))]
     if len(faults) == 0:
         return
@@ -191,7 +194,8 @@ def _own_extent(x_m: Array, y_m: Array, rules: InferenceRules) -> BaseGeometry |
         low, high = np.quantile(values, (0.25, 0.75))
         reach = 5.0 * (high - low) + rules.stray_margin_m
         sides.append((low - reach, high + reach))
-    return shapely.box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+    area: BaseGeometry = shapely.box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+    return area
 
 
 def _mark(code: Array, detail: Array, mask: Array, name: str, sentence: str) -> None:

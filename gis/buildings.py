@@ -20,14 +20,59 @@ Array = NDArray[Any]
 
 # OSM building values (wiki: Key:building), by what they hold.
 OUTBUILDING_TYPES = tuple(
-    "garage garages carport hut shed roof greenhouse barn stable sty cowshed farm_auxiliary ruins construction "
-    "transformer_tower hangar silo storage_tank water_tower bunker service slurry_tank allotment_house".split()
+    [
+        "garage",
+        "garages",
+        "carport",
+        "hut",
+        "shed",
+        "roof",
+        "greenhouse",
+        "barn",
+        "stable",
+        "sty",
+        "cowshed",
+        "farm_auxiliary",
+        "ruins",
+        "construction",
+        "transformer_tower",
+        "hangar",
+        "silo",
+        "storage_tank",
+        "water_tower",
+        "bunker",
+        "service",
+        "slurry_tank",
+        "allotment_house",
+    ]
 )
 FLAT_TYPES = ("apartments", "dormitory", "terrace")
 HOUSE_TYPES = ("house", "detached", "bungalow", "semidetached_house", "residential", "cabin", "static_caravan")
 COMMERCIAL_TYPES = tuple(
-    "retail commercial industrial warehouse office supermarket hotel kiosk public school hospital church chapel "
-    "kindergarten university civic train_station fire_station cathedral manufacture sports_hall service_station".split()
+    [
+        "retail",
+        "commercial",
+        "industrial",
+        "warehouse",
+        "office",
+        "supermarket",
+        "hotel",
+        "kiosk",
+        "public",
+        "school",
+        "hospital",
+        "church",
+        "chapel",
+        "kindergarten",
+        "university",
+        "civic",
+        "train_station",
+        "fire_station",
+        "cathedral",
+        "manufacture",
+        "sports_hall",
+        "service_station",
+    ]
 )
 COMMERCIAL_LAND = ("industrial", "commercial", "retail", "railway", "quarry", "landfill")
 RESIDENTIAL_LAND = ("residential", "farmyard", "construction", "farm")
@@ -135,7 +180,9 @@ def meters_from_cells(cells: gpd.GeoDataFrame, rules: InferenceRules, seed: int)
     heads, _ = numbers(cells, "population")
     count = np.where(np.isfinite(dwellings), dwellings, heads / rules.persons_per_dwelling)
     if not np.isfinite(count).any():
-        raise ValueError("area.population has neither a column dwellings nor population; map one in area.population.columns")
+        raise ValueError(
+            "area.population has neither a column dwellings nor population; map one in area.population.columns"
+        )
     n_meters = np.rint(np.nan_to_num(np.maximum(count, 0.0))).astype(int)
     shapes = np.asarray(cells.geometry.array, dtype=object)
     bounds = shapely.bounds(shapes)
@@ -191,7 +238,9 @@ def _land_words(frame: gpd.GeoDataFrame, landuse: gpd.GeoDataFrame) -> Array:
     return np.where(where >= 0, texts(landuse, "landuse")[where], "")
 
 
-def _uses(frame: gpd.GeoDataFrame, footprint_m2: Array, n_addresses: Array, land: Array, rules: InferenceRules) -> Array:
+def _uses(
+    frame: gpd.GeoDataFrame, footprint_m2: Array, n_addresses: Array, land: Array, rules: InferenceRules
+) -> Array:
     tag, amenity = texts(frame, "building"), texts(frame, "amenity")
     untyped = np.isin(tag, ("yes", ""))
     trade = (amenity != "") & ~np.isin(amenity, NO_SUPPLY_AMENITIES)

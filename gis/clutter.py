@@ -66,7 +66,10 @@ def polygon_at(x_m: Array, y_m: Array, polygons: gpd.GeoDataFrame) -> Array:
 
 def built_ratio(x_m: Array, y_m: Array, buildings: gpd.GeoDataFrame) -> Array:
     """(n,) share of ground covered by buildings in the 3 x 3 grid squares (200 m) around each point, 0 to 1."""
-    column, row = np.floor(np.asarray(x_m) / GRID_M).astype(np.int64), np.floor(np.asarray(y_m) / GRID_M).astype(np.int64)
+    column, row = (
+        np.floor(np.asarray(x_m) / GRID_M).astype(np.int64),
+        np.floor(np.asarray(y_m) / GRID_M).astype(np.int64),
+    )
     if len(buildings) == 0 or column.size == 0:
         return np.zeros(column.size)
     shapes = np.asarray(buildings.geometry.array, dtype=object)

@@ -43,7 +43,9 @@ def working_crs(override: str | None, longitude_deg: float, latitude_deg: float)
             raise ValueError(f"area.crs = {override}: its unit is not the metre; name a projected CRS in metres")
         return crs
     if not (abs(latitude_deg) <= 84.0 and abs(longitude_deg) <= 180.0):
-        raise ValueError(f"meters lie around {longitude_deg:.3f}, {latitude_deg:.3f}: no UTM zone there; write area.crs")
+        raise ValueError(
+            f"meters lie around {longitude_deg:.3f}, {latitude_deg:.3f}: no UTM zone there; write area.crs"
+        )
     zone = int((longitude_deg + 180.0) // 6.0) % 60 + 1
     return CRS.from_epsg((32600 if latitude_deg >= 0.0 else 32700) + zone)
 
@@ -55,7 +57,9 @@ def middle_lon_lat(frame: gpd.GeoDataFrame) -> tuple[float, float]:
     usable = np.isfinite(x) & np.isfinite(y) & ~((x == 0) & (y == 0))
     if not usable.any():
         raise ValueError("no row of the meter source has a place; the area is empty")
-    point = gpd.GeoSeries.from_xy([np.median(x[usable])], [np.median(y[usable])], crs=frame.crs).to_crs(GEOGRAPHIC_WGS84)
+    point = gpd.GeoSeries.from_xy([np.median(x[usable])], [np.median(y[usable])], crs=frame.crs).to_crs(
+        GEOGRAPHIC_WGS84
+    )
     return float(point.x.iloc[0]), float(point.y.iloc[0])
 
 

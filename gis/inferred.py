@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from .area import FeederNetwork
 from .inputs import InferenceRules
@@ -25,7 +25,8 @@ RATED_KVA = (50.0, 100.0, 160.0, 250.0, 400.0, 630.0, 800.0, 1000.0)
 MIN_LENGTH_M = 1.0
 """Shortest cable that is drawn: what crosses the wall or the pavement [m]."""
 
-_BATCH = 64
+_MATRIX_CELLS = 8_000_000
+"""Transformers times road nodes that are solved in one go; bounds the memory to some 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _assign_given(
     graph: RoadGraph, n_meters: Array, site_tap: Array, complete: bool, stated: Array, rules: InferenceRules
 ) -> Array:
     """Points that a given transformer feeds: as stated, else the nearest by road, within reach and demand."""
-    owner = np.where(graph.tap >= 0, stated, -1)
+    owner = np.where(_joined(graph, site_tap, stated), stated, -1)
     sites, where = np.unique(site_tap, return_inverse=True)
     if sites.size == 0:
         return owner
@@ -132,6 +133,16 @@ def _assign_given(
     fits = rows[running - before <= rules.max_meters_per_transformer]
     owner[fits] = nearest[fits]
     return owner
+
+
+def _joined(graph: RoadGraph, site_tap: Array, stated: Array) -> Array:
+    """(n_points,) bool: the transformer that a point names can be reached over the roads at all."""
+    named = (graph.tap >= 0) & (stated >= 0)
+    if not named.any():
+        return named
+    _, part = connected_components(graph.matrix, directed=False)
+    named[named] = part[graph.tap[named]] == part[site_tap[stated[named]]]
+    return named
 
 
 def _transformers(
@@ -224,8 +235,9 @@ def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array) -> tuple[
     matrix = graph.matrix
     areas, roads, ups = [np.arange(node.size)], [node], [np.full(node.size, -1)]
     order = served[np.argsort(owner[served], kind="stable")]
-    for start in range(0, node.size, _BATCH):
-        batch = np.arange(start, min(start + _BATCH, node.size))
+    step = max(1, _MATRIX_CELLS // graph.n_nodes)
+    for start in range(0, node.size, step):
+        batch = np.arange(start, min(start + step, node.size))
         points = order[(owner[order] >= batch[0]) & (owner[order] <= batch[-1])]
         if points.size == 0:
             continue
@@ -234,7 +246,7 @@ def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array) -> tuple[
         while area.size:
             parent = before[area - start, at]
             moving = parent >= 0
-            codes = np.unique((area[moving].astype(np.int64) * graph.n_nodes + at[moving]))
+            codes = np.unique(area[moving].astype(np.int64) * graph.n_nodes + at[moving])
             area, at = codes // graph.n_nodes, codes % graph.n_nodes
             parent = before[area - start, at]
             areas.append(area)

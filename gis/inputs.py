@@ -91,7 +91,12 @@ class InferenceRules:
         130.0, "m2", "floor area of one dwelling in a house, stairs and walls excluded", _MICRO, minimum=20.0
     )
     usable_ratio: float = rule(
-        0.5, "1", "share of footprint times levels that is dwelling floor area; attached garages are in the footprint", _OURS, minimum=0.05, maximum=1.0
+        0.5,
+        "1",
+        "share of footprint times levels that is dwelling floor area; attached garages are in the footprint",
+        _OURS,
+        minimum=0.05,
+        maximum=1.0,
     )
     max_dwellings: int = rule(
         60, "1", "dwellings in one untyped building at most", "bounds a hall mapped inside residential land", minimum=1
@@ -163,7 +168,11 @@ class InferenceRules:
     main_cable: str = rule("NAYY 4x150 SE", "name", "inferred cable along roads", "mains of lv_schutterwald")
     service_cable: str = rule("NAYY 4x50 SE", "name", "inferred cable to the house", "services of lv_schutterwald")
     substation_max_kv: float = rule(
-        36.0, "kV", "substations with a higher voltage tag feed no houses", "IEC 60038, highest medium voltage", minimum=1
+        36.0,
+        "kV",
+        "substations with a higher voltage tag feed no houses",
+        "IEC 60038, highest medium voltage",
+        minimum=1,
     )
     # candidate sites and cells
     candidate_spacing_m: float = rule(250.0, "m", "least distance between candidate sites", _OURS, minimum=0.0)

@@ -1,4 +1,4 @@
-"""Layers in: GeoPackage, Shapefile, GeoJSON, GeoParquet, KML, CSV and OSM extracts, with their CRS found or demanded."""
+"""Layers in: GeoPackage, Shapefile, GeoJSON, GeoParquet, KML, CSV, OSM extracts; CRS found or demanded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
-import shapely
 from pyproj import CRS
 
 from .columns import numbers, rename_columns
 from .crs import GEOGRAPHIC_WGS84, metres_per_unit, parse_crs
 from .inputs import LayerInput
+from .shapes import points_at
 
 OSM_ENDINGS = (".osm.pbf", ".pbf", ".osm.gz", ".osm.bz2", ".osm")
 TABLE_ENDINGS = (".csv", ".txt", ".tsv")
@@ -58,7 +58,9 @@ class Layer:
     def places(self) -> gpd.GeoDataFrame:
         """The frame, where it has geometry; ValueError where it has none."""
         if not isinstance(self.frame, gpd.GeoDataFrame):
-            raise ValueError(f"{self.given.path}: area.{self.role} has no geometry; name its coordinate columns x and y")
+            raise ValueError(
+                f"{self.given.path}: area.{self.role} has no geometry; name its coordinate columns x and y"
+            )
         return self.frame
 
 
@@ -82,7 +84,8 @@ def read_layer(given: LayerInput, base_path: Path, role: str) -> Layer:
     if name.endswith(OSM_ENDINGS):
         from .osm import read_osm
 
-        frame, layer = read_osm(path, given.layer or role), given.layer or role
+        layer = given.layer or role
+        frame: pd.DataFrame = read_osm(path, layer)
     elif name.endswith(TABLE_ENDINGS):
         frame, layer = _read_table(path, given, role), ""
     elif name.endswith((".parquet", ".geoparquet")):
@@ -112,7 +115,7 @@ def _read_vector(path: Path, given: LayerInput) -> tuple[pd.DataFrame, str]:
         layers = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
     except pyogrio.errors.DataSourceError:
         raise ValueError(
-            f"{given.path}: not a readable map layer; known are GeoPackage, Shapefile, GeoJSON, GeoParquet, KML, CSV, OSM"
+            f"{given.path}: not a map layer; known are GeoPackage, Shapefile, GeoJSON, GeoParquet, KML, CSV, OSM"
         ) from None
     layer = given.layer or (layers[0] if len(layers) == 1 else None)
     if layer is None:
@@ -155,7 +158,7 @@ def _with_points(frame: pd.DataFrame, given: LayerInput, where: str) -> pd.DataF
         return frame
     (x, x_bad), (y, y_bad) = numbers(frame, names[0]), numbers(frame, names[1])
     missing = ~(np.isfinite(x) & np.isfinite(y)) | x_bad | y_bad
-    points = shapely.points(np.where(missing, 0.0, x), np.where(missing, 0.0, y))
+    points = points_at(np.where(missing, 0.0, x), np.where(missing, 0.0, y))
     points[missing] = None
     return gpd.GeoDataFrame(frame, geometry=points)
 
@@ -164,7 +167,9 @@ def _coordinate_columns(frame: pd.DataFrame, given: LayerInput, where: str) -> t
     if given.x is not None or given.y is not None:
         for name in (given.x, given.y):
             if name not in frame.columns:
-                raise ValueError(f'{where}: has no coordinate column "{name}", only {", ".join(map(str, frame.columns))}')
+                raise ValueError(
+                    f'{where}: has no coordinate column "{name}", only {", ".join(map(str, frame.columns))}'
+                )
         return str(given.x), str(given.y)
     lower = {str(name).lower(): str(name) for name in frame.columns}
     for x, y in COORDINATE_NAMES:
@@ -204,7 +209,7 @@ def _check_units(frame: gpd.GeoDataFrame, crs: CRS, given: LayerInput, role: str
     name = given.crs or crs.to_string()
     if crs.is_projected and like_degrees and _earthly(crs):
         raise ValueError(
-            f'{given.path}: degrees where metres are needed: {name} is projected, coordinates reach only '
+            f"{given.path}: degrees where metres are needed: {name} is projected, coordinates reach only "
             f'{x[real].max():.4g}, {y[real].max():.4g}; write area.{role}.crs = "EPSG:4326"'
         )
     if crs.is_geographic and np.mean((x[real] > 360.0) | (y[real] > 360.0)) > 0.5:

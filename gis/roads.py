@@ -13,16 +13,27 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import Delaunay, QhullError
 
 from .columns import texts
+from .shapes import lengths, points_at, straight_lines
 
 Array = NDArray[Any]
 
-NO_CABLE_ROADS = (
-    "motorway motorway_link trunk trunk_link construction proposed raceway steps corridor abandoned platform".split()
-)
+NO_CABLE_ROADS = [
+    "motorway",
+    "motorway_link",
+    "trunk",
+    "trunk_link",
+    "construction",
+    "proposed",
+    "raceway",
+    "steps",
+    "corridor",
+    "abandoned",
+    "platform",
+]
 """OSM highway values along which no low-voltage cable is laid (motorways) or that are no ways on the ground."""
 
 MAX_PIECE_M = 50.0
-"""Roads are cut into pieces of at most this length, so that a transformer can stand near the middle of its customers."""
+"""Roads are cut into pieces of this length at most, so that a transformer can stand amid its customers [m]."""
 
 NODE_GRID_M = 0.01
 TAP_GRID_M = 0.1
@@ -88,14 +99,14 @@ def road_graph(lines: Array, x_m: Array, y_m: Array, max_stub_m: Array) -> RoadG
     max_stub_m : (n_points,) farthest road that still counts [m].
     """
     vertices, starts, ends = _segments(lines)
-    segments = shapely.linestrings(np.stack([vertices[starts], vertices[ends]], axis=1))
-    points = shapely.points(x_m, y_m)
+    segments = straight_lines(vertices[starts], vertices[ends])
+    points = points_at(x_m, y_m)
     nearest = _nearest_segment(segments, points)
-    stub_m = shapely.distance(points, segments[nearest])
+    stub_m = np.asarray(shapely.distance(points, segments[nearest]), dtype=float)
     position = np.round(shapely.line_locate_point(segments[nearest], points) / TAP_GRID_M) * TAP_GRID_M
-    length = shapely.length(segments)
+    length = lengths(segments)
     position = np.where(position >= length[nearest] - TAP_GRID_M / 2, length[nearest], position)
-    tapped = stub_m <= max_stub_m
+    tapped = np.asarray(stub_m <= max_stub_m)
     graph, tap = _split(vertices, starts, ends, length, nearest[tapped], position[tapped])
     tap_node = np.full(points.size, -1, dtype=np.int64)
     tap_node[tapped] = tap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def terrain_extent_m(given: TerrainInput, crs: CRS, base_path: Path = Path()) ->
         return _inner_box(source, _crs_of(source, given), crs)
 
 
-def read_terrain(given: TerrainInput, crs: CRS, bounds_m: Bounds, base_path: Path = Path()) -> tuple[Terrain, list[str]]:
+def read_terrain(
+    given: TerrainInput, crs: CRS, bounds_m: Bounds, base_path: Path = Path()
+) -> tuple[Terrain, list[str]]:
     """Elevation over ``bounds_m``, reprojected once to a metric grid of the file's own resolution.
 
     Parameters
@@ -113,13 +116,11 @@ def heights_m(terrain: Terrain, x_m: Array, y_m: Array) -> Array:
     -------
     (n,) float64 [m]; zeros on flat ground. Raises ValueError where a place lies off the grid.
     """
-    x, y = np.asarray(x_m, dtype=float), np.asarray(y_m, dtype=float)
+    x, y = np.ascontiguousarray(x_m, dtype=float), np.ascontiguousarray(y_m, dtype=float)
     if terrain.is_flat:
         return np.zeros(x.shape)
     _check_inside(terrain, x, y)
-    return np.asarray(_profiles(terrain.elevation_m, terrain.west_m, terrain.north_m, terrain.step_m, x, y, x, y, 1))[
-        :, 0
-    ].astype(float)
+    return np.asarray(_sampled(terrain, (x, y, x, y), 1)[:, 0], dtype=float)
 
 
 def profiles_m(terrain: Terrain, x0_m: Array, y0_m: Array, x1_m: Array, y1_m: Array, n_samples: int) -> Array:
@@ -142,7 +143,13 @@ def profiles_m(terrain: Terrain, x0_m: Array, y0_m: Array, x1_m: Array, y1_m: Ar
         return np.zeros((ends[0].size, 2), np.float32)
     _check_inside(terrain, ends[0], ends[1])
     _check_inside(terrain, ends[2], ends[3])
-    return np.asarray(_profiles(terrain.elevation_m, terrain.west_m, terrain.north_m, terrain.step_m, *ends, n_samples))
+    return _sampled(terrain, ends, n_samples)
+
+
+def _sampled(terrain: Terrain, ends: Sequence[Array], n_samples: int) -> Array:
+    kernel: Any = _profiles
+    origin = (terrain.elevation_m, terrain.west_m, terrain.north_m, terrain.step_m)
+    return np.asarray(kernel(*origin, *ends, n_samples))
 
 
 @njit(cache=True)
@@ -207,7 +214,9 @@ def _metres_per_unit(source: Any, given: TerrainInput) -> tuple[float, list[str]
         return 1.0, []
     if word in FOOT_M:
         return FOOT_M[word], [f"{given.path}: heights were converted from feet to metres."]
-    raise ValueError(f'{given.path}: vertical unit "{told}" is not known; write area.terrain.vertical_unit = "m" or "ft"')
+    raise ValueError(
+        f'{given.path}: vertical unit "{told}" is not known; write area.terrain.vertical_unit = "m" or "ft"'
+    )
 
 
 def _voids(raw: Array, nodata: float | None) -> Array:

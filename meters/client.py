@@ -8,59 +8,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import acse, apdu, axdr, clock, security, wrapper
 from .axdr import Value
-from .obis import ASSOCIATION, CLOCK, ENERGY_REGISTERS, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER, Obis
+from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
 from .objects import BY_RANGE, ProfileGeneric, Register
+from .reading import Reading, profile_reading, register_reading
 from .security import Channel
 from .server import CHALLENGE_BYTES, METER_PORT, PUBLIC_PORT, READER_PORT, MeterServer
 from .settings import ServiceSettings
 
-Array = NDArray[Any]
 Session = Generator[bytes, bytes | None, Any]
 
 
 class ExchangeFailed(Exception):
     """A reading that could not be finished: no believable answer within the tries, or access refused."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the head end knows after a service.
-
-    service : ``"register"`` or ``"profile"``
-    channels : OBIS codes of the columns
-    time_s : (n_rows,) int64 ends of the intervals, seconds since 1970 UTC; empty for a register
-    values : (n_rows, n_channels) uint32 registers [Wh, varh]
-    """
-
-    service: str
-    channels: tuple[Obis, ...]
-    time_s: Array
-    values: Array
-
-    def same_data(self, other: Reading) -> bool:
-        """Whether both hold the same data of the same service."""
-        same_names = (self.service, self.channels) == (other.service, other.channels)
-        return same_names and np.array_equal(self.time_s, other.time_s) and np.array_equal(self.values, other.values)
-
-
-def join(parts: Sequence[Reading]) -> Reading:
-    """One reading from the parts that several pushes brought, in order of time; ValueError where there are none."""
-    if not parts or len({(part.service, part.channels) for part in parts}) != 1:
-        raise ValueError("parts of one service and the same channels are needed: join at least one")
-    time_s = np.concatenate([part.time_s for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    order = np.argsort(time_s, kind="stable") if time_s.size else np.arange(len(values))
-    return Reading(parts[0].service, parts[0].channels, time_s[order] if time_s.size else time_s, values[order])
 
 
 class HeadEnd:
@@ -255,40 +221,22 @@ class HeadEnd:
 
     def _reading(self, service: str, value: Value) -> Reading:
         if service == "register":
-            return _register_reading(value)
-        return self._profile_reading(value, whole_day=True)
+            return register_reading(value)
+        return profile_reading(value, self.settings, self.day)
 
     def _pushed(self, items: tuple[Value, ...]) -> Reading:
         name = items[0].octets if items else b""
         if name == PUSH_REGISTER.octets and len(items) == 4:
             self._check_device(items[2])
-            return _register_reading(items[3])
+            return register_reading(items[3])
         if name == PUSH_PROFILE.octets and len(items) == 3:
             self._check_device(items[1])
-            return self._profile_reading(items[2])
+            return profile_reading(items[2], self.settings)
         raise ValueError("a push of unknown kind")
 
     def _check_device(self, name: Value) -> None:
         if self.channel is not None and name.octets != self.channel.peer_title:
             raise ValueError("the push names another meter")
-
-    def _profile_reading(self, buffer: Value, *, whole_day: bool = False) -> Reading:
-        period_s = self.settings.profile_interval_min * 60
-        n_channels = self.settings.profile_channels
-        time_s = np.zeros(len(buffer.items), np.int64)
-        values = np.zeros((time_s.size, n_channels), np.uint32)
-        for row, entry in enumerate(buffer.items):
-            when, *registers = entry.items
-            if when.tag is axdr.Tag.NULL and row == 0:
-                raise ValueError("the first row has no time")
-            silent = when.tag is axdr.Tag.NULL
-            time_s[row] = time_s[row - 1] + period_s if silent else clock.time_s_of(when.octets)
-            if len(registers) != n_channels:
-                raise ValueError(f"{len(registers)} channels in a row, {n_channels} expected")
-            values[row] = [register.number for register in registers]
-        if whole_day and not np.array_equal(time_s, clock.interval_end_s(self.day, self.settings.n_intervals)):
-            raise ValueError("rows of the day are missing")
-        return Reading("profile", ENERGY_REGISTERS[:n_channels], time_s, values)
 
     def _challenge(self) -> bytes:
         assert self.channel is not None or not self.settings.ciphered
@@ -319,11 +267,6 @@ def converse(server: MeterServer, head_end: HeadEnd, service: str) -> tuple[Read
             request = session.send(response)
         except StopIteration as done:
             return done.value, said
-
-
-def _register_reading(value: Value) -> Reading:
-    values = np.array([[value.number]], np.uint32)
-    return Reading("register", (IMPORT_ACTIVE,), np.zeros(0, np.int64), values)
 
 
 def _is_association(reply: object) -> bool:

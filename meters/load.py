@@ -92,7 +92,7 @@ def interval_energy_wh(
 
     Notes
     -----
-    Each appliance has a fixed number of chances a day, each taken with the probability that makes the mean count;
+    Each appliance has twice as many chances a day as events on average, each taken with probability near one half;
     start times follow the hourly weights, power and duration are log-normal. An event that would run past midnight
     continues in the same day's first hours, so that days are alike on average.
     """
@@ -248,13 +248,13 @@ def _standing_wh(
 
 def _add_events(energy: Array, keys: Array, appliance: Appliance, activity: Array, day: int, seed: int) -> None:
     """Add one appliance's events of the day to ``energy`` (n, n_intervals) [Wh], in place."""
-    busiest = float(activity.max(initial=0.0))
-    n_chances = int(np.ceil(2.0 * appliance.per_day * busiest)) if busiest > 0 else 0
-    n_chances = max(n_chances, 1) if busiest > 0 else 0
+    # Twice as many chances as events, counted by each meter for itself, so that no other meter matters.
+    n_chances = np.ceil(2.0 * appliance.per_day * activity)
+    probability = appliance.per_day * activity / np.maximum(n_chances, 1.0)
     cdf = np.concatenate(([0.0], np.cumsum(appliance.hours))) / sum(appliance.hours)
-    for chance in range(n_chances):
+    for chance in range(int(n_chances.max(initial=0.0))):
         name = f"{appliance.name}/{day}/{chance}"
-        happens = np.flatnonzero(uniforms(seed, name, keys) < appliance.per_day * activity / n_chances)
+        happens = np.flatnonzero((uniforms(seed, name, keys) < probability) & (chance < n_chances))
         start_h = np.interp(uniforms(seed, f"{name}/start", keys[happens]), cdf, np.arange(25.0))
         power_w = 1000.0 * appliance.power_kw * _spread(seed, f"{name}/power", keys[happens], 0.25)
         duration_h = appliance.duration_h * _spread(seed, f"{name}/duration", keys[happens], 0.3)

@@ -13,20 +13,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import acse, apdu, axdr, security, wrapper
+from . import acse, apdu, axdr, push, security, wrapper
 from .apdu import DataAccess, DataNotification, ExceptionResponse, GetResponse, GetResponseBlock
 from .axdr import Value
-from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
+from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE
 from .objects import AccessError, Clock, CosemObject, ProfileGeneric, Register
 from .security import Channel, SecurityError
 from .settings import ServiceSettings
-
-Array = NDArray[Any]
 
 METER_PORT = 1
 READER_PORT, PUBLIC_PORT = 1, 16
@@ -107,10 +101,23 @@ class MeterServer:
 
         Raises ValueError for a service that is neither ``register`` nor ``profile``.
         """
-        return [
-            wrapper.pack(METER_PORT, self.client_port, self._seal_push(self._notification(body)))
-            for body in self._push_bodies(service)
-        ]
+        sent = []
+        for body in self._push_bodies(service):
+            self._n_pushed += 1
+            notification = DataNotification(self._n_pushed % 2**24, body)
+            sent.append(wrapper.pack(METER_PORT, self.client_port, self._seal_push(notification)))
+        return sent
+
+    def _push_bodies(self, service: str) -> list[Value]:
+        if service == "register":
+            register, now = self.objects[Register.class_id, IMPORT_ACTIVE], self.objects[Clock.class_id, CLOCK]
+            values = [item.attribute(2, 0, axdr.NULL) for item in (now, register)]
+            return [push.register_body(self.title, *values)]
+        if service == "profile":
+            profile = self.objects[ProfileGeneric.class_id, LOAD_PROFILE]
+            limit = self.settings.max_pdu_bytes
+            return push.profile_bodies(profile, self.title, limit, ciphered=self.channel is not None)
+        raise ValueError(f"service {service!r} cannot be pushed: use register or profile")
 
     # -- association ---------------------------------------------------------------------------------------------
 
@@ -240,50 +247,6 @@ class MeterServer:
 
     def _sealed_bytes(self, n_plain: int) -> int:
         return n_plain if self.channel is None else security.sealed_bytes(n_plain)
-
-    # -- push ----------------------------------------------------------------------------------------------------
-
-    def _push_bodies(self, service: str) -> list[Value]:
-        if service == "register":
-            register, now = self.objects[Register.class_id, IMPORT_ACTIVE], self.objects[Clock.class_id, CLOCK]
-            values = [item.attribute(2, 0, axdr.NULL) for item in (now, register)]
-            return [self._push_body(PUSH_REGISTER.octets, values[0], axdr.octets(self.title), values[1])]
-        if service == "profile":
-            return self._profile_bodies()
-        raise ValueError(f"service {service!r} cannot be pushed: use register or profile")
-
-    def _profile_bodies(self) -> list[Value]:
-        profile = self.objects[ProfileGeneric.class_id, LOAD_PROFILE]
-        if not isinstance(profile, ProfileGeneric):
-            raise ValueError("the load profile is not a profile object: put a ProfileGeneric under its name")
-        n_rows = profile.time_s.size
-        n_fit = self._rows_per_push(profile)
-        return [self._profile_body(profile, np.arange(at, min(at + n_fit, n_rows))) for at in range(0, n_rows, n_fit)]
-
-    def _rows_per_push(self, profile: ProfileGeneric) -> int:
-        """Largest number of rows in one notification that stays within the limit, at least 1."""
-        if profile.time_s.size == 0:
-            return 1
-        empty = len(apdu.encode(self._notification(self._profile_body(profile, np.arange(0)), count=False))) - 1
-        rows = profile.rows(np.concatenate(([0], np.arange(profile.time_s.size))))
-        first, *following = (len(axdr.encode(row)) for row in rows)
-        for n_rows in range(profile.time_s.size, 0, -1):
-            n_plain = empty + len(axdr.encode_length(n_rows)) + first + (n_rows - 1) * max(following[1:], default=0)
-            n_bytes = security.sealed_bytes(n_plain, general=True) if self.channel else n_plain
-            if n_bytes <= self.settings.max_pdu_bytes:
-                return n_rows
-        raise ValueError(f"max_pdu_bytes = {self.settings.max_pdu_bytes} is too short for one row: raise it")
-
-    def _profile_body(self, profile: ProfileGeneric, rows: Array) -> Value:
-        return self._push_body(PUSH_PROFILE.octets, axdr.octets(self.title), axdr.array(*profile.rows(rows)))
-
-    @staticmethod
-    def _push_body(name: bytes, *values: Value) -> Value:
-        return axdr.structure(axdr.octets(name), *values)
-
-    def _notification(self, body: Value, *, count: bool = True) -> DataNotification:
-        self._n_pushed += int(count)
-        return DataNotification(self._n_pushed % 2**24, body)
 
     def _seal_push(self, notification: DataNotification) -> bytes:
         plain = apdu.encode(notification)

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .catalogue import CATEGORY_LABELS, CONFIDENCES, Catalogue, CatalogueItem, default_catalogue
+from .cost_rules import INSTALLED_ITEMS
 from .economics import Economics
 from .finance import (
     discount_factor,
@@ -25,8 +26,7 @@ from .finance import (
     sunset_probability,
     weibull_renewals,
 )
-from .quantities import NetworkQuantities
-from .quantity_rules import INSTALLED_ITEMS, Line, quantity_lines
+from .quantities import Line, NetworkQuantities, quantity_lines
 
 __all__ = ["CASH_FLOW_COLUMNS", "KINDS", "Economics", "cash_flows", "category_totals", "summary"]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..channels.technology import parameter
 from .catalogue import Catalogue, CatalogueItem, nearest
+from .cost_rules import ROLES
 from .finance import TIMINGS
 
 POINTS = ("mean", "mode")
@@ -88,6 +89,12 @@ class Economics:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check_limits(item.name, getattr(self, item.name), item.metadata)
+        for name in ("horizon_years", "price_year", "warranty_years"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"economics.{name} = {getattr(self, name)}: write a whole number of years")
+        for name in ("overrides", "choices", "exchange_rates", "price_indices"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"economics.{name} = {getattr(self, name)!r}: write a table [economics.{name}]")
         for name, allowed in (("point", POINTS), ("timing", TIMINGS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"economics.{name} = {getattr(self, name)!r}: choose one of {', '.join(allowed)}")
@@ -97,13 +104,24 @@ class Economics:
                     raise ValueError(f"economics.{name}.{key} = {rate!r}: a conversion is a positive number")
 
     def effective(self, catalogue: Catalogue) -> Catalogue:
-        """The catalogue with the user's overrides and all choices checked."""
+        """The catalogue with the user's overrides in place.
+
+        Everything that can be wrong before a plan exists is refused here with ValueError: overrides, choices, the
+        supplementary technology, and prices that need a conversion of currency, year or tax that is not given.
+        """
         changed = catalogue.with_overrides(self.overrides, self.currency)
+        for item in changed:
+            self.unit_price(item)
         for role, item_id in self.choices.items():
-            try:
-                changed.item(item_id)
-            except ValueError as error:
-                raise ValueError(f"economics.choices.{role}: {error}") from None
+            if role not in ROLES:
+                raise ValueError(f"economics.choices.{role} is no role{nearest(role, ROLES)}")
+            if item_id not in changed.items:
+                hint = nearest(item_id, changed.items)
+                raise ValueError(f"economics.choices.{role} = {item_id!r} is not in the cost catalogue{hint}")
+        known = sorted({name for item in changed for name in item.technologies})
+        if self.supplementary_technology not in known:
+            word = self.supplementary_technology
+            raise ValueError(f"economics.supplementary_technology = {word!r} has no prices{nearest(word, known)}")
         return changed
 
     def point_value(self, item: CatalogueItem) -> float:
@@ -157,9 +175,3 @@ def _check_limits(name: str, value: Any, notes: Mapping[str, Any]) -> None:
     if (low is not None and value < low) or (high is not None and value > high):
         limits = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
         raise ValueError(f"economics.{name} = {value}: allowed is {limits} {notes['unit']}")
-
-
-def check_role(role: str, roles: tuple[str, ...]) -> None:
-    """Raise ValueError with the nearest known role where a choice names none."""
-    if role not in roles:
-        raise ValueError(f"economics.choices.{role} is no role{nearest(role, roles)}")

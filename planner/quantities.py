@@ -1,311 +1,144 @@
-"""A plan in numbers: what is bought, run, visited and read by hand; nothing here knows a map or a technology."""
+"""The bill of quantities: which catalogue row each part of a plan pays, and how many of it, after ``cost_rules``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from .catalogue import Catalogue, nearest
+from .catalogue import Catalogue, CatalogueItem
+from .cost_rules import INSTALLED_ITEMS, RULES, SWAP_VISIT, Rule
 from .economics import Economics
-
-Array = NDArray[Any]
-
-REMEDIES = (
-    "repeater",
-    "relay",
-    "external_antenna",
-    "better_backhaul",
-    "further_site",
-    "cellular_module",
-    "manual_read",
-    "complete_record",
+from .plan_numbers import (
+    BACKHAUL,
+    RENTAL,
+    SITE_WORKS,
+    NetworkQuantities,
+    SiteGroup,
+    all_sites,
+    drivers,
+    megabytes_per_meter_year,
+    upgraded_sites,
 )
-"""How an unserved meter is brought to equal service, from light to heavy; every unserved meter has exactly one."""
 
-AT_SITES = ("better_backhaul", "further_site")
-"""Remedies that are built at own sites."""
-
-SITE_WORKS: dict[str, tuple[str, ...]] = {
-    "transformer": ("inst_dc_substation", "inst_pole_bucket"),
-    "substation": ("inst_dc_substation", "inst_pole_bucket"),
-    "pole_transformer": ("inst_dc_pole_tx", "inst_pole_bucket"),
-    "pole": ("inst_pole_bucket",),
-    "mast": ("inst_rooftop", "inst_pole_bucket"),
-    "tower": ("inst_rooftop", "inst_pole_bucket"),
-    "roof": ("inst_rooftop", "inst_pole_bucket"),
-}
-"""Installation by kind of site: the first row that holds for the technology."""
-
-WITHOUT_SURVEY = ("transformer", "substation", "pole_transformer")
-"""Kinds of site that the utility knows and need neither permit nor structural check."""
-
-RENTAL: dict[str, tuple[str, ...]] = {
-    "pole": ("rent_pole_wireless",),
-    "roof": ("rent_roof_commercial", "rent_roof_partner", "rent_pole_wireless"),
-    "mast": ("rent_roof_commercial", "rent_roof_partner", "rent_pole_wireless"),
-    "tower": ("rent_roof_commercial", "rent_roof_partner", "rent_pole_wireless"),
-    "substation": ("rent_pole_wireless",),
-    "transformer": ("rent_pole_wireless",),
-    "pole_transformer": ("rent_pole_wireless",),
-}
-"""Yearly rent on a third party's site; an own site costs ``rent_own_site``."""
-
-BACKHAUL: dict[str, tuple[str, ...]] = {
-    "cellular": ("bh_sim",),
-    "fibre": ("bh_fibre",),
-    "satellite": ("bh_satellite", "bh_sat_terminal"),
-    "none": (),
-}
-OWNERS = ("own", "third_party")
-POWERS = ("mains", "solar")
+__all__ = [
+    "Line",
+    "NetworkQuantities",
+    "SiteGroup",
+    "megabytes_per_meter_year",
+    "quantity_lines",
+    "quantity_rows",
+]
 
 
 @dataclass(frozen=True)
-class SiteGroup:
-    """Sites of one sort that carry one device each.
+class Line:
+    """One role with its catalogue row and quantity per year (yearly) or in year 0."""
 
-    kind : key of ``SITE_WORKS``;  owner : own or third_party;  backhaul : key of ``BACKHAUL``;  power : mains or solar.
+    role: str
+    item: CatalogueItem
+    category: int
+    quantity: float
+    yearly: bool
+    visit: CatalogueItem | None = None
+
+
+def quantity_lines(quantities: NetworkQuantities, catalogue: Catalogue, economics: Economics) -> list[Line]:
+    """All lines whose quantity is not 0, in the order of ``RULES``, then sites and backhaul.
+
+    catalogue : with the user's overrides in place.
+
+    Raises ValueError where a row is missing (naming the technology) or a choice does not fit its role.
     """
+    amounts = drivers(quantities, catalogue, economics)
+    lines = [
+        line
+        for rule in RULES
+        if amounts[rule.driver] != 0.0
+        for line in _rule_lines(rule, amounts[rule.driver], quantities.technology, catalogue, economics)
+    ]
+    return lines + _site_lines(quantities, catalogue)
 
-    kind: str
-    owner: str
-    backhaul: str
-    n_sites: int
-    power: str = "mains"
+
+def quantity_rows(quantities: NetworkQuantities, catalogue: Catalogue, economics: Economics) -> pd.DataFrame:
+    """The bill of quantities: ``role, item_id, category, quantity, unit, year_pattern`` (once or yearly)."""
+    lines = quantity_lines(quantities, economics.effective(catalogue), economics)
+    return pd.DataFrame(
+        {
+            "role": [line.role for line in lines],
+            "item_id": [line.item.item_id for line in lines],
+            "category": [line.category for line in lines],
+            "quantity": [line.quantity for line in lines],
+            "unit": [line.item.unit for line in lines],
+            "year_pattern": ["yearly" if line.yearly else "once" for line in lines],
+        }
+    )
 
 
-@dataclass(frozen=True)
-class NetworkQuantities:
-    """One technology's plan in numbers; the planner fills it, the cost model reads nothing else.
+def _rule_lines(rule: Rule, quantity: float, technology: str, catalogue: Catalogue, economics: Economics) -> list[Line]:
+    item = _item_of(rule, technology, catalogue, economics)
+    if item is None:
+        return []
+    if rule.role == "relay_installation":
+        relay = _item_of(next(r for r in RULES if r.role == "relay"), technology, catalogue, economics)
+        if relay is not None and relay.item_id in INSTALLED_ITEMS:
+            return []
+    visit = catalogue.item(rule.visit) if rule.visit and item.item_id not in INSTALLED_ITEMS else None
+    return [Line(rule.role, item, rule.category, quantity, rule.yearly or item.recurring, visit)]
 
-    technology : name as in the catalogue's column ``technology``.
-    n_meters_in : all meters, served or not, listed by the audit or not.
-    n_served : meters that the technology serves as planned.
-    remedies : counts by name of ``REMEDIES``; together all meters in that are not served.
-    sites : own infrastructure, empty where an operator runs the network.
-    n_relays : relays and repeaters that stand in the plan already.
-    operator : True where meters use an operator's network and pay by SIM.
-    n_meters_3ph, n_battery_meters, n_stranded_meters : meters among those in that are three-phase, run on a
-        battery, or replace a meter with book value left.
-    mb_per_meter_year : bytes over the air per served meter, both directions, without firmware [MB/year].
-    n_covered_per_site : meters one more site brings in; 0 takes the plan's own average.
-    """
 
-    technology: str
-    n_meters_in: int
-    n_served: int
-    remedies: Mapping[str, int] = field(default_factory=dict)
-    sites: tuple[SiteGroup, ...] = ()
-    n_relays: int = 0
-    operator: bool = False
-    n_meters_3ph: int = 0
-    n_battery_meters: int = 0
-    n_stranded_meters: int = 0
-    mb_per_meter_year: float = 0.0
-    n_covered_per_site: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_counts(self)
-        for remedy, count in self.remedies.items():
-            if remedy not in REMEDIES:
-                raise ValueError(f"{self.technology}: remedy {remedy!r} is unknown{nearest(remedy, REMEDIES)}")
-            if count < 0:
-                raise ValueError(f"{self.technology}: {count} meters have remedy {remedy}; a count is 0 or more")
-        if sum(self.remedies.values()) != self.n_not_served:
+def _item_of(rule: Rule, technology: str, catalogue: Catalogue, economics: Economics) -> CatalogueItem | None:
+    wanted = economics.supplementary_technology if rule.supplementary else technology
+    if rule.supplementary and wanted == technology:
+        raise ValueError(
+            f"remedy cellular_module cannot serve a meter that {technology} itself does not reach; name another "
+            "economics.supplementary_technology or give another remedy"
+        )
+    category = rule.source_category or rule.category
+    if rule.role in economics.choices:
+        chosen = catalogue.item(economics.choices[rule.role])
+        expected = catalogue.item(rule.item_id).category if rule.item_id else category
+        if chosen.category != expected:
             raise ValueError(
-                f"{self.technology}: {sum(self.remedies.values())} meters have a remedy and {self.n_not_served} are "
-                "not served; every unserved meter needs exactly one remedy, else it would be dropped from the cost"
+                f"economics.choices.{rule.role} = {chosen.item_id!r} is a row of category {chosen.category}, the role "
+                f"needs one of category {expected}"
             )
-        for group in self.sites:
-            _check_group(self.technology, group)
-        if self.operator and self.n_sites:
-            raise ValueError(f"{self.technology}: an operator's cells are not own sites; leave `sites` empty")
-
-    @property
-    def n_not_served(self) -> int:
-        """Meters in that the technology does not serve as planned."""
-        return self.n_meters_in - self.n_served
-
-    @property
-    def n_read_by_hand(self) -> int:
-        """Meters left to manual reading; also those whose remedy is at a site where there is no own site."""
-        at_sites = 0 if self.n_sites else sum(self.remedies.get(name, 0) for name in AT_SITES)
-        return self.remedies.get("manual_read", 0) + at_sites
-
-    @property
-    def n_meters_equipped(self) -> int:
-        """Meters that carry the technology's module."""
-        return self.n_meters_in - self.n_read_by_hand - self.remedies.get("cellular_module", 0)
-
-    @property
-    def n_sites(self) -> int:
-        """Own sites = field devices of the plan, remedies apart."""
-        return sum(group.n_sites for group in self.sites)
+        if chosen.serves(wanted):
+            return chosen
+    if rule.item_id:
+        return catalogue.item(rule.item_id)
+    return (catalogue.require if rule.required else catalogue.find)(category, wanted, rule.unit)
 
 
-def remedy_counts(remedies: Array, n_listed: int = 0) -> dict[str, int]:
-    """Meters by remedy, as `NetworkQuantities` wants them.
-
-    Parameters
-    ----------
-    remedies : (n_services, n_meters) or (n_meters,) of str
-        Names of ``REMEDIES``, empty where served. A meter with several takes the heaviest, the last of the list.
-    n_listed : meters that the audit took out; their record is completed on a visit.
-
-    Raises ValueError for an unknown name.
-    """
-    names = np.atleast_2d(np.asarray(remedies, dtype=str))
-    known = ("", *REMEDIES)
-    for word in np.unique(names):
-        if word not in known:
-            raise ValueError(f"remedy {str(word)!r} is unknown{nearest(str(word), REMEDIES)}")
-    heaviest = np.zeros(names.shape[1], int)
-    for weight, word in enumerate(known):
-        heaviest[(names == word).any(axis=0)] = weight
-    counts = {word: int((heaviest == weight).sum()) for weight, word in enumerate(known) if weight}
-    counts["complete_record"] += n_listed
-    return {word: count for word, count in counts.items() if count}
+def _site_lines(quantities: NetworkQuantities, catalogue: Catalogue) -> list[Line]:
+    lines = [
+        line for group in all_sites(quantities) if group.n_sites for line in _group_lines(quantities, group, catalogue)
+    ]
+    upgraded = float(upgraded_sites(quantities))
+    for name in BACKHAUL["satellite"] if upgraded else ():
+        lines.append(_line("better_backhaul", catalogue.item(name), upgraded, catalogue))
+    return lines
 
 
-def site_groups(kind: Array, owner: Array, built: Array, backhaul: str) -> tuple[SiteGroup, ...]:
-    """Built sites grouped by kind and owner; columns (n_sites,) of str, str and bool; sorted, so order is no input."""
-    chosen = np.asarray(built, bool)
-    pairs = np.stack([np.asarray(kind, str)[chosen], np.asarray(owner, str)[chosen]], axis=1)
-    if not len(pairs):
-        return ()
-    sorts, counts = np.unique(pairs, axis=0, return_counts=True)
-    return tuple(SiteGroup(str(k), str(o), backhaul, int(n)) for (k, o), n in zip(sorts, counts, strict=True))
+def _group_lines(quantities: NetworkQuantities, group: SiteGroup, catalogue: Catalogue) -> list[Line]:
+    technology, number = quantities.technology, float(group.n_sites)
+    rental = ("rent_own_site",) if group.owner == "own" else RENTAL[group.kind]
+    lines = [
+        _line("site_works", _first_serving(SITE_WORKS[group.kind], technology, catalogue), number, catalogue),
+        _line("site_rental", _first_serving(rental, technology, catalogue), number, catalogue),
+    ]
+    return lines + [_line("backhaul", catalogue.item(name), number, catalogue) for name in BACKHAUL[group.backhaul]]
 
 
-def drivers(quantities: NetworkQuantities, catalogue: Catalogue, economics: Economics) -> dict[str, float]:
-    """What the rules multiply, by name; counts, shares of the programme, MB, FTE or failures per year."""
-    meters = _meter_drivers(quantities, economics)
-    network = _network_drivers(quantities, economics)
-    devices = network["field_devices"] + network["relays"]
-    core = economics.noc_core_operator_fte if quantities.operator else economics.noc_core_fte
-
-    def rate(item_id: str) -> float:
-        return economics.point_value(catalogue.item(item_id))
-
-    return meters | network | {
-        "failed_visits": meters["meters_in"] * rate("inst_failed_share"),
-        "meter_failures": meters["meters_in"] * rate("fail_module"),
-        "device_failures": devices * rate("fail_field_device"),
-        "staff_fte": devices / rate("devices_per_fte") + core * meters["programme_share"],
-    }  # fmt: skip
+def _line(role: str, item: CatalogueItem, quantity: float, catalogue: Catalogue) -> Line:
+    visit = catalogue.item(SWAP_VISIT) if item.life_years is not None else None
+    return Line(role, item, item.category, quantity, item.recurring, visit)
 
 
-def added_sites(quantities: NetworkQuantities) -> int:
-    """Sites of the remedy ``further_site``: at the plan's own average of meters per site, rounded up."""
-    wanted = quantities.remedies.get("further_site", 0)
-    if not wanted or not quantities.n_sites:
-        return 0
-    average = quantities.n_covered_per_site or (quantities.n_meters_equipped - wanted) / quantities.n_sites
-    return math.ceil(wanted / max(average, 1.0))
-
-
-def upgraded_sites(quantities: NetworkQuantities) -> int:
-    """Sites that get a second, satellite backhaul for the remedy ``better_backhaul``, at most all."""
-    wanted = quantities.remedies.get("better_backhaul", 0)
-    if not wanted or not quantities.n_sites:
-        return 0
-    return min(math.ceil(wanted * quantities.n_sites / quantities.n_meters_equipped), quantities.n_sites)
-
-
-def megabytes_per_meter_year(bytes_per_period: float, period_s: float) -> float:
-    """Yearly volume of one meter [MB = 10^6 B] that moves ``bytes_per_period`` in each period [s].
-
-    >>> round(megabytes_per_meter_year(96 * 4 * 4, 86_400.0), 6)
-    0.56064
-    """
-    if bytes_per_period < 0 or not period_s > 0:
-        raise ValueError(f"{bytes_per_period} bytes every {period_s} s: bytes are 0 or more and a period is positive")
-    return bytes_per_period * (365 * 86_400.0 / period_s) / 1e6
-
-
-def _meter_drivers(quantities: NetworkQuantities, economics: Economics) -> dict[str, float]:
-    meters_in, remedies = float(quantities.n_meters_in), quantities.remedies
-    equipped, supplementary = float(quantities.n_meters_equipped), float(remedies.get("cellular_module", 0))
-    share = meters_in / max(economics.programme_meters, meters_in) if meters_in else 0.0
-    firmware_mb = economics.firmware_mb * economics.firmware_campaigns_per_year
-    overage_mb = max(quantities.mb_per_meter_year + firmware_mb - economics.data_plan_mb_per_year, 0.0)
-    return {
-        "meters_in": meters_in,
-        "meters_3ph": float(quantities.n_meters_3ph),
-        "meters_1ph": meters_in - quantities.n_meters_3ph,
-        "meters_equipped": equipped,
-        "meters_remote": equipped + supplementary,
-        "stranded_meters": float(quantities.n_stranded_meters),
-        "external_antennas": float(remedies.get("external_antenna", 0)),
-        "incomplete_records": float(remedies.get("complete_record", 0)),
-        "manual_reads": quantities.n_read_by_hand * economics.manual_reads_per_year,
-        "supplementary_meters": supplementary,
-        "supplementary_overage_mb": supplementary * overage_mb,
-        "extra_technologies": share if supplementary else 0.0,
-        "operator_meters": equipped if quantities.operator else 0.0,
-        "own_network_meters": 0.0 if quantities.operator else equipped,
-        "overage_mb": equipped * overage_mb if quantities.operator else 0.0,
-        "programme_share": share,
-        "firmware_campaigns": share * economics.firmware_campaigns_per_year,
-    }
-
-
-def _network_drivers(quantities: NetworkQuantities, economics: Economics) -> dict[str, float]:
-    remedies = quantities.remedies
-    mended = remedies.get("repeater", 0) + remedies.get("relay", 0)
-    relays = float(quantities.n_relays + math.ceil(mended / economics.meters_per_relay))
-    groups = all_sites(quantities)
-    devices = float(sum(group.n_sites for group in groups))
-    solar = float(sum(group.n_sites for group in groups if group.power == "solar"))
-    cellular = sum(group.n_sites for group in groups if group.backhaul == "cellular")
-    firmware_mb = economics.firmware_mb * economics.firmware_campaigns_per_year
-    volume_mb = 0.0
-    if devices:
-        volume_mb = (quantities.mb_per_meter_year + firmware_mb) * quantities.n_meters_equipped * cellular / devices
-    return {
-        "field_devices": devices,
-        "relays": relays,
-        "relays_to_install": relays,
-        "solar_sites": solar,
-        "mains_devices": devices - solar + relays,
-        "surveyed_sites": float(sum(group.n_sites for group in groups if group.kind not in WITHOUT_SURVEY)),
-        "backhaul_overage_mb": max(volume_mb - cellular * economics.backhaul_plan_mb_per_year, 0.0),
-    }
-
-
-def all_sites(quantities: NetworkQuantities) -> tuple[SiteGroup, ...]:
-    """Sites of the plan and those that the remedy ``further_site`` adds, which are of the plan's commonest sort."""
-    extra = added_sites(quantities)
-    if not extra:
-        return quantities.sites
-    common = max(quantities.sites, key=lambda group: group.n_sites)
-    return (*quantities.sites, SiteGroup(common.kind, common.owner, common.backhaul, extra, common.power))
-
-
-def _check_counts(quantities: NetworkQuantities) -> None:
-    name = quantities.technology
-    if quantities.n_meters_in <= 0:
-        raise ValueError(f"{name}: n_meters_in = {quantities.n_meters_in}; a cost needs at least one meter")
-    if not 0 <= quantities.n_served <= quantities.n_meters_in:
-        raise ValueError(f"{name}: n_served = {quantities.n_served} must lie within 0 and {quantities.n_meters_in}")
-    for count in ("n_meters_3ph", "n_battery_meters", "n_stranded_meters"):
-        if not 0 <= getattr(quantities, count) <= quantities.n_meters_in:
-            raise ValueError(f"{name}: {count} = {getattr(quantities, count)} must lie within 0 and the meters in")
-    for amount in ("n_relays", "mb_per_meter_year", "n_covered_per_site"):
-        number = getattr(quantities, amount)
-        if not (math.isfinite(number) and number >= 0):
-            raise ValueError(f"{name}: {amount} = {number}; give 0 or more")
-
-
-def _check_group(technology: str, group: SiteGroup) -> None:
-    for key, known in (("kind", SITE_WORKS), ("owner", OWNERS), ("backhaul", BACKHAUL), ("power", POWERS)):
-        word = getattr(group, key)
-        if word not in known:
-            raise ValueError(f"{technology}: site {key} {word!r} is unknown{nearest(word, known)}")
-    if group.n_sites < 0:
-        raise ValueError(f"{technology}: {group.n_sites} sites of kind {group.kind}; a count is 0 or more")
+def _first_serving(names: tuple[str, ...], technology: str, catalogue: Catalogue) -> CatalogueItem:
+    for name in names:
+        if catalogue.item(name).serves(technology):
+            return catalogue.item(name)
+    raise ValueError(
+        f"none of the catalogue rows {', '.join(names)} holds for technology {technology!r}; add it to one"
+    )

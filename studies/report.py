@@ -12,8 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
-from .maps import best_technology_map, count, share, slug, technology_map
+from .maps import best_technology_map, technology_map
 from .report_tables import Standing, Table
+from .states import count, share, slug
 from .study import Study
 from .styles import BY_WORD
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
-from .maps import cheapest_serving, count, meter_states, share, slug
+from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
 

@@ -49,7 +49,7 @@ LOOKS: dict[Reason, Look] = {
 }
 BY_WORD: dict[str, Look] = {reason.label: look for reason, look in LOOKS.items() if reason is not Reason.NONE}
 
-TECHNOLOGY_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#8c6d1f")
+TECHNOLOGY_COLORS = ("#0072b2", "#e69f00", "#882255", "#56b4e9", "#d55e00", "#332288", "#8c6d1f", "#cc79a7")
 """Given to technologies in the order of the case file; the best-technology map and the cost chart share them."""
 NOBODY_COLOR = "#8f959b"
 

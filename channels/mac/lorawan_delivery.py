@@ -1,4 +1,4 @@
-"""The fate of LoRaWAN datagrams: frames on the air, repeats within the duty cycle, acknowledgements within the budget."""
+"""The fate of LoRaWAN datagrams: frames on the air, repeats within the duty cycle, answers within the budget."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..phy.fading import rice_success
 from ..phy.lora import half_loss_margin_db
 from . import schc
 from .aloha import blocking_ratio, collision_exposure, survival_ratio
+from .lorawan_frames import Legs
 
 Array = NDArray[Any]
 
@@ -19,30 +20,6 @@ RX_DELAY_S = 2.0
 """Opening of the second receive window after an uplink; LoRaWAN RP002-1.0.4 default."""
 N_ITERATIONS = 3
 """Rounds of the fixed point: losses cause repeats, repeats cause losses."""
-
-
-@dataclass(frozen=True)
-class Legs:
-    """Legs of meters that have a route; columns (n_legs,).
-
-    meter, slot : rows of the meter, and of the (meter, service, start time) that share one window.
-    up : bool;  fragmented : bool;  n_frames : int;  phy_bytes : PHY payload of a frame [B]
-    frame_s : time on air of one frame [s];  interval_s : from one frame to the next, duty cycle kept [s]
-    spread_s : time over which meters spread their start [s];  available_s : time left to finish [s]
-    copies : times a single frame is sent, or a failed datagram is started.
-    """
-
-    meter: Array
-    slot: Array
-    up: Array
-    fragmented: Array
-    n_frames: Array
-    phy_bytes: Array
-    frame_s: Array
-    interval_s: Array
-    spread_s: Array
-    available_s: Array
-    copies: Array
 
 
 @dataclass(frozen=True)

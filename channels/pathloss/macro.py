@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 LOWEST_FITTED_SITE_M = 30.0
 HIGHEST_FITTED_SITE_M = 200.0
+NEAREST_M = 40.0
+"""Below this Hata's formula is held, as extended Hata does before it turns to free space (SEAMCAT handbook)."""
 
 
 @dataclass(frozen=True)
@@ -73,23 +75,32 @@ def macro_loss(
     effective_m = np.minimum(
         site_height_m + _foot_above_mean_m(np.asarray(terrain_m)), np.maximum(HIGHEST_FITTED_SITE_M, site_height_m)
     )
-    hata = {"frequency_hz": frequency_hz, "meter_height_m": meter_height_m}
-    plain_db = hata_loss_db(distance_m, site_height_m=effective_m, environment=meter_clutter, **hata)
+    hata_m = np.maximum(distance_m, NEAREST_M)
+    plain_db = hata_loss_db(
+        hata_m,
+        frequency_hz=frequency_hz,
+        site_height_m=effective_m,
+        meter_height_m=meter_height_m,
+        environment=meter_clutter,
+    )
     low = effective_m < LOWEST_FITTED_SITE_M
     median_db = plain_db.copy()
     if low.any():
         raised_db = hata_loss_db(
-            distance_m[low],
+            hata_m[low],
             site_height_m=LOWEST_FITTED_SITE_M,
             meter_height_m=meter_height_m[low],
             frequency_hz=frequency_hz,
             environment=meter_clutter[low],
         )
-        gain_db = height_gain_loss_db(effective_m[low], clutter_code=site_clutter[low], frequency_hz=frequency_hz)
+        gain_db = height_gain_loss_db(site_height_m[low], clutter_code=site_clutter[low], frequency_hz=frequency_hz)
         median_db[low] = np.maximum(plain_db[low], raised_db + gain_db)
     slant_m = np.hypot(distance_m, site_height_m - meter_height_m)
     median_db = np.maximum(median_db, free_space_loss_db(slant_m, frequency_hz))
-    return MacroLoss(median_db, terrain_db, hata_in_range(distance_m, site_height_m=effective_m, **hata))
+    fitted = hata_in_range(
+        distance_m, frequency_hz=frequency_hz, site_height_m=effective_m, meter_height_m=meter_height_m
+    )
+    return MacroLoss(median_db, terrain_db, fitted)
 
 
 def _foot_above_mean_m(terrain: Array) -> Array:

@@ -190,7 +190,9 @@ def header_error_ratio(snr_db: Array, loss_db: float) -> Array:
     return np.asarray(1 - found * (1 - _waterfall(snr, FCH.snr_10_db, FCH.snr_1_db, np.zeros(()))))
 
 
-def payload_error_ratio(snr_db: Array, mode: Array, psdu_bytes: Array, loss_db: float, table: tuple[Mode, ...]) -> Array:
+def payload_error_ratio(
+    snr_db: Array, mode: Array, psdu_bytes: Array, loss_db: float, table: tuple[Mode, ...]
+) -> Array:
     """Probability that the payload of a frame is not decoded.
 
     Parameters
@@ -204,7 +206,9 @@ def payload_error_ratio(snr_db: Array, mode: Array, psdu_bytes: Array, loss_db: 
     one decade per tenfold length, at most 0.3 dB. 1 where there is no mode.
     """
     index = np.asarray(mode)
-    low, high, reference = np.array([(m.waveform.snr_10_db, m.waveform.snr_1_db, m.waveform.reference_bytes) for m in table]).T
+    low, high, reference = np.array(
+        [(m.waveform.snr_10_db, m.waveform.snr_1_db, m.waveform.reference_bytes) for m in table]
+    ).T
     decade = (high - low)[index]
     length = np.maximum(np.asarray(psdu_bytes, dtype=np.float64), 1.0)
     shift = np.clip(decade * np.log10(length / reference[index]), -LENGTH_SHIFT_LIMIT_DB, LENGTH_SHIFT_LIMIT_DB)

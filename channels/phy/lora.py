@@ -23,7 +23,6 @@ SENSITIVITY_DBM = {
     "sx1272": (-137.0, -135.0, -133.0, -130.0, -127.0, -124.0),  # device; data sheet as used by ns-3 lorawan (A)
     "sx1276": (-136.0, -133.0, -132.0, -129.0, -126.0, -123.0),  # device; data sheet, quoted by users (A)
     "sx1262": (-137.0, -134.5, -132.0, -129.5, -127.0, -124.0),  # device; SF7 and SF12 data sheet 1.2 (A), others C
-    "measured": (-133.25, -134.5, -132.75, -131.25, -127.25, -126.5),  # SX1272, Bor et al. 2016, LoRaSim (A)
 }
 """Sensitivity by receiver and data rate [dBm]; published tables differ by 5 to 9 dB at SF12, so it is a choice."""
 

@@ -170,7 +170,9 @@ def _live_nodes(paths: CablePaths) -> tuple[Array, Array]:
     graph = coo_array((np.ones(start.size), (start, end)), shape=(n, n)).tocsr()
     component = connected_components(graph, directed=False)[1]
     root = np.append(paths.site_feeder_node, -1)[area]
-    live = (area >= 0) & (root >= 0) & (component == component[np.maximum(root, 0)]) & (area[np.maximum(root, 0)] == area)
+    live = (
+        (area >= 0) & (root >= 0) & (component == component[np.maximum(root, 0)]) & (area[np.maximum(root, 0)] == area)
+    )
     edges = np.bincount(area[start][live[start]], minlength=paths.n_sites)
     nodes = np.bincount(area[live], minlength=paths.n_sites)
     return live, edges - nodes + 1
@@ -182,7 +184,9 @@ def _area_blocks(paths: CablePaths, live: Array, n_extra: Array) -> Iterator[tup
     for site in sites[n_extra[sites] > 0]:
         yield np.array([site]), True
     trees = sites[n_extra[sites] <= 0]
-    members = np.bincount(paths.feeder_area[paths.meter_feeder_node[paths.meter_feeder_node >= 0]] + 1, minlength=paths.n_sites + 1)
+    members = np.bincount(
+        paths.feeder_area[paths.meter_feeder_node[paths.meter_feeder_node >= 0]] + 1, minlength=paths.n_sites + 1
+    )
     pairs = np.cumsum((members[1:][trees] + 1.0) ** 2 / 2)
     block = (pairs // BLOCK_LINKS).astype(int)
     for areas in np.split(trees, np.flatnonzero(np.diff(block)) + 1):
@@ -252,7 +256,9 @@ def _shunts(terminals: _Terminals, member: Array, place: Array, n_nodes: int) ->
     for circuit in range(n_phases):
         listens = (phase == ALL_PHASES) | (phase == circuit)
         hangs = listens | ~is_meter
-        admittance = np.where(hangs[:, None], terminals.load_s[member], 0) + np.where(listens, terminals.receive_s, 0)[:, None]
+        admittance = (
+            np.where(hangs[:, None], terminals.load_s[member], 0) + np.where(listens, terminals.receive_s, 0)[:, None]
+        )
         np.add.at(shunt[:, circuit], place[member], admittance)
     return shunt
 

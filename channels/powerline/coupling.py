@@ -75,8 +75,8 @@ def injection_gain_db(
 
     Returns
     -------
-    (..., n_carriers) [dB], not positive for a passive line seen through a resistance. Where the current would exceed the
-    limit, all carriers are lowered alike.
+    (..., n_carriers) [dB], not positive for a passive line seen through a resistance. Where the current would
+    exceed the limit, all carriers are lowered alike.
 
     References
     ----------

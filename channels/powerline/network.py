@@ -64,7 +64,7 @@ def lines(
 
     Returns
     -------
-    Lines. Raises ValueError naming the edge where a length is negative or not finite, or an edge joins a node to itself.
+    Lines. Raises ValueError naming the edge where a length is negative or not finite, or both ends are one node.
 
     References
     ----------
@@ -242,6 +242,7 @@ class TreeGains:
     up: Array
     down: Array
     turn: Array
+    mean: tuple[Array, Array, Array]
 
     @classmethod
     def of(cls, line: Lines, tree: Forest, shunt_s: Array) -> TreeGains:
@@ -249,7 +250,8 @@ class TreeGains:
         solution = solve_tree(line, tree, shunt_s)
         up = (2 * solution.log_up.real).astype(np.float32)
         down = (2 * solution.log_down.real).astype(np.float32)
-        return cls(tree, solution.y_total_s, up, down, up + down)
+        means = (up.mean(-1), down.mean(-1), (up + down).mean(-1))
+        return cls(tree, solution.y_total_s, up, down, up + down, means)
 
     def place(self, source: Array, receiver: Array) -> tuple[Array, ...]:
         """Rows that `gain` and `mean_gain` look up for pairs of node rows, all reached and under one root."""
@@ -264,7 +266,8 @@ class TreeGains:
     def mean_gain(self, place: tuple[Array, ...]) -> Array:
         """(n_pairs, n_phases): mean of `gain` over the carriers, for all phase circuits."""
         a, b, turn = place
-        return np.asarray(self.up.mean(-1)[a] + self.down.mean(-1)[b] - self.turn.mean(-1)[turn])
+        up, down, both = self.mean
+        return np.asarray(up[a] + down[b] - both[turn])
 
     def admittance(self, node: Array) -> Array:
         """(n, n_phases, n_carriers) complex admittance seen at node rows [S]."""

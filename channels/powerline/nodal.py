@@ -63,17 +63,19 @@ class NodalGains:
     port: Array
     y_total_s: Array
     log_gain: Array
+    mean: Array
 
     @classmethod
     def of(cls, line: Lines, shunt_s: Array, ports: Array) -> NodalGains:
         """Solve for the given ports (node rows, each once)."""
         impedance = impedance_columns(line, shunt_s, ports)
         seen = np.diagonal(impedance, axis1=2, axis2=3)
-        ratio = impedance / seen[:, :, None, :]
         port = np.full(line.n_nodes, -1)
         port[ports] = np.arange(ports.size)
-        power = np.log(np.maximum(np.abs(ratio) ** 2, 1e-300))
-        return cls(port, 1 / np.moveaxis(seen, 2, 0), np.transpose(power, (3, 2, 0, 1)).astype(np.float32))
+        power = (impedance.real**2 + impedance.imag**2) / np.abs(seen[:, :, None, :]) ** 2
+        log_gain = np.log(np.maximum(power, 1e-30).astype(np.float32))
+        log_gain = np.ascontiguousarray(np.transpose(log_gain, (3, 2, 0, 1)))
+        return cls(port, 1 / np.moveaxis(seen, 2, 0), log_gain, log_gain.mean(-1))
 
     def place(self, source: Array, receiver: Array) -> tuple[Array, ...]:
         """Port numbers of pairs of node rows."""
@@ -85,7 +87,7 @@ class NodalGains:
 
     def mean_gain(self, place: tuple[Array, ...]) -> Array:
         """(n_pairs, n_phases): mean of `gain` over the carriers."""
-        return np.asarray(self.log_gain.mean(-1)[place[0], place[1]])
+        return np.asarray(self.mean[place[0], place[1]])
 
     def admittance(self, node: Array) -> Array:
         """(n, n_phases, n_carriers) complex admittance seen at node rows [S]."""

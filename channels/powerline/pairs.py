@@ -33,8 +33,8 @@ def area_pairs(
 
     Returns
     -------
-    from_node, to_node (n_links,) int32 and distance_m (n_links,): node numbers with sites after meters, meter to site or
-    lower to higher meter, each pair once. Raises ValueError where ``max_distance_m`` is not positive.
+    from_node, to_node (n_links,) int32 and distance_m (n_links,): node numbers with sites after meters, meter to
+    site or lower to higher meter, each pair once. Raises ValueError where ``max_distance_m`` is not positive.
     """
     if not max_distance_m > 0:
         raise ValueError(f"max_distance_m {max_distance_m} must be positive; 1500 m is generous for power line")
@@ -54,7 +54,11 @@ def area_pairs(
         local[nodes[site]] = np.arange(nodes[site].size)
         row = edges[site]
         distance = _distances(
-            local[edge_from[row]], local[edge_to[row]], edge_length_m[row], nodes[site].size, local[terminal[members[site]]]
+            local[edge_from[row]],
+            local[edge_to[row]],
+            edge_length_m[row],
+            nodes[site].size,
+            local[terminal[members[site]]],
         )
         first, second = np.triu_indices(members[site].size, 1)
         length = distance[first, second]

@@ -97,8 +97,8 @@ def cheapest_tree(
     Returns
     -------
     parent, root : (n_nodes,) node or -1;  hops : (n_nodes,) 0 where there is none;  too_far : (n_nodes,) bool, reached
-    only beyond the limit. A group in which the cheapest route of some node would pass the limit is routed anew by fewest
-    hops first. Raises ValueError where ``max_hops`` is below 1.
+    only beyond the limit. A group in which the cheapest route of some node would pass the limit is routed anew by
+    fewest hops first. Raises ValueError where ``max_hops`` is below 1.
     """
     if max_hops < 1:
         raise ValueError(f"max_hops {max_hops} must be at least 1")

@@ -11,14 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..draws import Draws, pair_key
-from ..mac import schc
 from ..mac.aloha import SIR_DB
-from ..mac.lorawan_delivery import Air, AirRules, Fate, Legs, deliver
-from ..paths import RadioPaths
+from ..mac.lorawan_delivery import Air, AirRules, deliver
+from ..mac.lorawan_frames import ACK_BYTES, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FrameRules, frames_of, legs_of
+from ..mac.lorawan_outcome import outcome_of
 from ..pathloss import enclosure
 from ..pathloss.macro import macro_loss
 from ..pathloss.shadowing import shadowing_db
+from ..paths import RadioPaths
 from ..phy import lora
+from ..phy.fading import rice_success
 from ..regions import band_at, bands_table, check_limits
 from ..technology import (
     UP,
@@ -33,7 +35,6 @@ from ..technology import (
     Routes,
     Scenario,
     Siting,
-    no_routes,
     parameter,
 )
 
@@ -43,13 +44,6 @@ REGION = "EU"
 CHANNELS_HZ = (868.1e6, 868.3e6, 868.5e6, 867.1e6, 867.3e6, 867.5e6, 867.7e6, 867.9e6)
 """Uplink channels: three default ones and five usual ones, RP002-1.0.4 EU863-870."""
 RX2_HZ = 869.525e6
-MAX_PAYLOAD_BYTES = np.array([51, 51, 51, 115, 242, 242])
-"""Application payload by data rate 0 to 5 without repeater, RP002-1.0.4 EU863-870."""
-OVERHEAD_BYTES = 13
-"""MHDR 1, FHDR 7, FPort 1, MIC 4; LoRaWAN L2 1.0.4 section 4."""
-ACK_BYTES = OVERHEAD_BYTES + 9
-"""SCHC acknowledgement: header and up to 63 bits of bitmap, RFC 9011 section 5.6.2."""
-
 _RP002 = "RP002-1.0.4 EU863-870"
 _EN220 = "EN 300 220-2 V3.3.1"
 
@@ -193,9 +187,7 @@ class Lorawan:
             )
             check_limits(REGION, channel_hz, eirp_dbm=-99.0, duty_cycle=self.duty_cycle, culprit="duty_cycle")
         check_limits(REGION, RX2_HZ, eirp_dbm=self.gateway_eirp_dbm, duty_cycle=0.0, culprit="gateway_eirp_dbm")
-        check_limits(
-            REGION, RX2_HZ, eirp_dbm=-99.0, duty_cycle=self.gateway_duty_cycle, culprit="gateway_duty_cycle"
-        )
+        check_limits(REGION, RX2_HZ, eirp_dbm=-99.0, duty_cycle=self.gateway_duty_cycle, culprit="gateway_duty_cycle")
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -244,20 +236,21 @@ class Lorawan:
         noise_db = self._noise_db(paths) + scenario.noise_offset_db
         up_dbm = np.where(direct, self.tx_power_dbm + antennas_db - loss_db, -np.inf)
         down_dbm = np.where(direct, self.gateway_eirp_dbm + self.meter_antenna_dbi - loss_db, -np.inf)
-        up = _over_floor(up_dbm - noise_db[site], self.gateway_receiver, self.adr_margin_db)
-        down = _over_floor(down_dbm - noise_db[meter], self.meter_receiver, self.adr_margin_db)
-        worse_db = np.minimum(up.margin_db, down.margin_db)
+        snr_up_db, up_db, mode_up = _over_floor(up_dbm - noise_db[site], self.gateway_receiver, self.adr_margin_db)
+        snr_down_db, down_db, mode_down = _over_floor(
+            down_dbm - noise_db[meter], self.meter_receiver, self.adr_margin_db
+        )
         return LinkQuality(
-            snr_up_db=up.snr_db,
-            snr_down_db=down.snr_db,
-            margin_up_db=up.margin_db,
-            margin_down_db=down.margin_db,
-            mode_up=up.mode,
-            mode_down=down.mode,
-            rate_up_bps=_rate_bps(up.mode),
-            rate_down_bps=_rate_bps(down.mode),
+            snr_up_db=snr_up_db,
+            snr_down_db=snr_down_db,
+            margin_up_db=up_db,
+            margin_down_db=down_db,
+            mode_up=mode_up,
+            mode_down=mode_down,
+            rate_up_bps=_rate_bps(mode_up),
+            rate_down_bps=_rate_bps(mode_down),
             loss_db=np.where(direct, loss_db, np.inf),
-            limit=_limit(worse_db, macro.terrain_db, walls_db),
+            limit=_limit(np.minimum(up_db, down_db), macro.terrain_db, walls_db, self.adr_margin_db),
             in_range=macro.in_range,
         )
 
@@ -273,30 +266,37 @@ class Lorawan:
         return Reach(site, paths.from_node[rows].astype(np.int32), np.ones(rows.size, np.int16))
 
     def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
-        """Uplink airtime of each meter on its best link, against what random access carries cleanly in a window."""
-        best = _best_link(paths, quality, np.ones(paths.n_sites, bool))
-        rate = np.where(best >= 0, quality.mode_up[best], 0).astype(np.int64)
-        down = np.where(best >= 0, quality.mode_down[best], 0).astype(np.int64)
-        meter, up = exchanges.meter, exchanges.direction == UP
-        frames, _, frame_s, _ = self._frames(exchanges, rate, down, np.arange(meter.size))
-        airtime_s = np.bincount(meter, np.where(up, frames * frame_s, 0.0), paths.n_meters)
-        window_s = max(exchanges.window_s, default=0.0) * self.spread_ratio
-        capacity_s = window_s * self.n_channels * self.max_channel_load
-        return Load(np.where(best >= 0, airtime_s, 0.0), capacity_s, self.max_meters_per_gateway)
+        """Uplink airtime of each meter on its best link, against what random access carries cleanly in a window.
+
+        The count per gateway also respects the downlink: every fragmented datagram asks for an acknowledgement.
+        """
+        best = _best_link(paths, quality.usable, quality.margin_up_db)
+        rate, down = _at(quality.mode_up, best, 0), _at(quality.mode_down, best, 0)
+        rows = np.arange(exchanges.meter.size)
+        frames = frames_of(exchanges, rows, rate, down, residue_bytes=self.schc_residue_bytes)
+        up, meter = exchanges.direction == UP, exchanges.meter
+        airtime_s = np.bincount(meter, np.where(up, frames.n_frames * frames.frame_s, 0.0), paths.n_meters)
+        ack_s = lora.time_on_air_s(ACK_BYTES, lora.SPREADING_FACTORS[down], crc=False)[meter]
+        down_s = np.where(up, np.where(frames.fragmented, ack_s, 0.0), frames.n_frames * frames.frame_s)
+        spread_s = max(exchanges.window_s, default=0.0) * self.spread_ratio
+        reached = best >= 0
+        mean_down_s = float(np.bincount(meter, down_s, paths.n_meters)[reached].mean()) if reached.any() else 0.0
+        granted = (
+            int(self.gateway_duty_cycle * spread_s / mean_down_s) if mean_down_s > 0.0 else self.max_meters_per_gateway
+        )
+        capacity_s = spread_s * self.n_channels * self.max_channel_load
+        most = max(1, min(self.max_meters_per_gateway, granted))
+        return Load(np.where(reached, airtime_s, 0.0), capacity_s, most)
 
     def routes(self, paths: RadioPaths, quality: LinkQuality, built: Array) -> Routes:
         """Every built gateway with a usable link receives; the best one answers."""
-        best = _best_link(paths, quality, built)
-        routed = best >= 0
-        if not paths.n_links:
-            return no_routes(paths.n_meters, Reason.BUDGET)
         standing = _built_at(paths, built)
+        best = _best_link(paths, quality.usable & standing, quality.margin_up_db)
+        nearest = _best_link(paths, standing, quality.margin_up_db)
         hearing = np.flatnonzero(quality.usable & standing)
         hearing = hearing[np.argsort(paths.from_node[hearing], kind="stable")]
         count = np.bincount(paths.from_node[hearing], minlength=paths.n_meters)
-        nearest = _best_link(paths, quality, built, usable_only=False)
-        reason = np.where(nearest >= 0, quality.limit[nearest], Reason.BUDGET)
-        node = np.where(routed, paths.to_node[best], -1)
+        routed, node = best >= 0, _at(paths.to_node, best, -1)
         return Routes(
             server=np.where(routed, node - paths.n_meters, -1).astype(np.int32),
             parent=node.astype(np.int32),
@@ -304,7 +304,7 @@ class Lorawan:
             hops=routed.astype(np.int16),
             receiver_start=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
             receiver_link=hearing.astype(np.int64),
-            reason=np.where(routed, Reason.NONE, reason).astype(np.int8),
+            reason=np.where(routed, Reason.NONE, _at(quality.limit, nearest, Reason.BUDGET)).astype(np.int8),
         )
 
     def carry(
@@ -316,26 +316,24 @@ class Lorawan:
         scenario: Scenario,
         draws: Draws,
     ) -> Outcome:
-        """Fate of all exchanges; in closed form, so ``draws`` serves only the links that went before.
+        """Fate of all exchanges; in closed form, so ``draws`` speak only through the links.
 
-        Latency counts from the meter's own start within the window, which is spread over ``spread_ratio`` of it.
+        Latency counts from the meter's own start within the window; starts are spread over ``spread_ratio`` of it.
         """
-        shape = (len(exchanges.services), paths.n_meters)
         rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
         air = self._air(routes, paths, quality)
-        legs = self._legs(exchanges, rows, air.data_rate, np.maximum(quality.mode_down[routes.link], 0))
-        rules = AirRules(
-            SIR_DB[self.interference_table],
-            self.n_channels,
-            self.n_demodulators,
-            self.gateway_duty_cycle,
-            self.rice_k_db,
+        rules = FrameRules(
+            residue_bytes=self.schc_residue_bytes,
+            n_transmissions=self.n_transmissions,
+            spread_ratio=self.spread_ratio,
+            meter_airtime_ratio=self.meter_airtime_ratio,
+            gateway_duty_cycle=self.gateway_duty_cycle,
+            pull=self.exchange_policy == "pull",
         )
-        if rows.size == 0:
-            return _nothing(shape, routes.reason)
-        fate = deliver(legs, air, rules, interference=scenario.interference)
-        limit = np.where(routes.link >= 0, quality.limit[routes.link], routes.reason)
-        return _outcome(exchanges, rows, fate, shape, routes, limit)
+        legs = legs_of(exchanges, rows, air.data_rate, _at(quality.mode_down, routes.link, 0), rules)
+        fate = deliver(legs, air, self._air_rules(), interference=scenario.interference)
+        limit = _at(quality.limit, routes.link, Reason.BUDGET)
+        return outcome_of(exchanges, rows, fate, n_meters=paths.n_meters, no_route=routes.reason, link_limit=limit)
 
     def tables(self) -> Mapping[str, Any]:
         """Data rates, sensitivities, interference and band limits."""
@@ -368,23 +366,29 @@ class Lorawan:
             frequency_hz=self.frequency_hz,
             building_class=self.building_class,
         )
-        return np.maximum(walls_db + np.where(paths.node_enclosure > 0, scenario.enclosure_offset_db, 0.0), 0.0)
+        offset_db = np.where(paths.node_enclosure > 0, scenario.enclosure_offset_db, 0.0)
+        return np.asarray(np.maximum(walls_db + offset_db, 0.0))
 
     def _noise_db(self, paths: RadioPaths) -> Array:
         by_clutter = (self.noise_open_db, self.noise_suburban_db, self.noise_urban_db)
         kinds = np.array([0, 1, 2, 0, 2, 0])
         return np.asarray(np.asarray(by_clutter)[kinds[paths.node_clutter]])
 
+    def _air_rules(self) -> AirRules:
+        return AirRules(
+            sir_db=SIR_DB[self.interference_table],
+            n_channels=self.n_channels,
+            n_demodulators=self.n_demodulators,
+            gateway_duty_cycle=self.gateway_duty_cycle,
+            rice_k_db=self.rice_k_db,
+        )
+
     def _air(self, routes: Routes, paths: RadioPaths, quality: LinkQuality) -> Air:
-        server_link = routes.link
-        routed = server_link >= 0
-        rate = np.where(routed, quality.mode_up[server_link], 0).astype(np.int64)
+        rate, down = _at(quality.mode_up, routes.link, 0), _at(quality.mode_down, routes.link, 0)
         pair = routes.receiver_link
+        down_db = _margin_at_db(_at(quality.margin_down_db, routes.link, -np.inf), down, self.meter_receiver)
+        down_db = down_db - lora.half_loss_margin_db(down, ACK_BYTES)
         own_rate = rate[paths.from_node[pair]]
-        down = np.where(routed, np.maximum(quality.mode_down[server_link], 0), 0).astype(np.int64)
-        down_margin_db = _margin_at_db(quality.margin_down_db[server_link], down, self.meter_receiver)
-        down_margin_db = down_margin_db - lora.half_loss_margin_db(down, ACK_BYTES)
-        still = lora_success(down_margin_db, self.rice_k_db)
         return Air(
             pair_start=routes.receiver_start,
             pair_site=(paths.to_node[pair] - paths.n_meters).astype(np.int64),
@@ -392,55 +396,67 @@ class Lorawan:
             pair_margin_db=_margin_at_db(quality.margin_up_db[pair], own_rate, self.gateway_receiver),
             data_rate=rate,
             server=routes.server.astype(np.int64),
-            down_success=np.where(routed, still, 0.0),
+            down_success=rice_success(down_db, rice_k_db=self.rice_k_db),
             ack_s=lora.time_on_air_s(ACK_BYTES, lora.SPREADING_FACTORS[down], crc=False),
             n_sites=paths.n_sites,
         )
 
-    def _frames(self, exchanges: Exchanges, rate: Array, down: Array, rows: Array) -> tuple[Array, Array, Array, Array]:
-        """Frames, PHY bytes of a frame, time on air of a frame [s], and whether fragmented, of the given legs."""
-        meter, up = exchanges.meter[rows], exchanges.direction[rows] == UP
-        size = exchanges.bytes[rows].astype(np.int64) + self.schc_residue_bytes
-        mode = np.where(up, rate[meter], down[meter])
-        payload = MAX_PAYLOAD_BYTES[mode]
-        frames = np.where(up, schc.uplink_frames(size, payload), schc.downlink_frames(size, payload))
-        body = np.where(up, schc.uplink_frame_bytes(size, payload), np.minimum(size, payload))
-        phy_bytes = body + OVERHEAD_BYTES
-        factor = lora.SPREADING_FACTORS[mode]
-        frame_s = np.where(
-            up, lora.time_on_air_s(phy_bytes, factor), lora.time_on_air_s(phy_bytes, factor, crc=False)
-        )
-        return frames, phy_bytes, frame_s, size > payload
 
-    def _legs(self, exchanges: Exchanges, rows: Array, rate: Array, down: Array) -> Legs:
-        """The given legs with their frames, their share of the window, and their copies."""
-        frames, phy_bytes, frame_s, fragmented = self._frames(exchanges, rate, down, rows)
-        up = exchanges.direction[rows] == UP
-        duty = np.where(up, self.meter_airtime_ratio, self.gateway_duty_cycle)
-        interval_s = frame_s / duty
-        service, meter = exchanges.service[rows].astype(np.int64), exchanges.meter[rows].astype(np.int64)
-        window_s = np.asarray(exchanges.window_s, np.float64)[service]
-        need_s = frames * interval_s
-        _, slot = np.unique(
-            np.stack([service, meter, exchanges.not_before_s[rows].view(np.int64)]), axis=1, return_inverse=True
-        )
-        slot = slot.ravel()
-        slot_need_s = np.bincount(slot, need_s)[slot]
-        busy = np.bincount(meter, need_s / window_s)[meter] - slot_need_s / window_s
-        free_s = window_s * (1.0 - self.spread_ratio) * np.maximum(1.0 - busy, 0.0)
-        starts = np.maximum(exchanges.tries[rows].astype(np.int64), 1)
-        copies = np.where(up & ~fragmented, self.n_transmissions * (starts if self.exchange_policy == "pull" else 1), starts)
-        n_slots = _starts_per_service(exchanges)[service]
-        return Legs(
-            meter=meter,
-            slot=slot,
-            up=up,
-            fragmented=fragmented,
-            n_frames=frames,
-            phy_bytes=phy_bytes,
-            frame_s=frame_s,
-            interval_s=interval_s,
-            spread_s=window_s * self.spread_ratio * n_slots,
-            available_s=free_s * need_s / slot_need_s,
-            copies=copies,
-        )
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"lorawan {what} = {value!r}: must be one of {', '.join(known)}")
+
+
+def _at(column: Array, row: Array, missing: float) -> Array:
+    """``column[row]``, or ``missing`` where the row is -1; keeps whole numbers whole."""
+    out = np.full(row.size, missing, np.result_type(column.dtype, np.int64))
+    out[row >= 0] = column[row[row >= 0]]
+    return out
+
+
+def _built_at(paths: RadioPaths, built: Array) -> Array:
+    """(n_links,) whether the far end is a built gateway."""
+    site = paths.to_node - paths.n_meters
+    standing = np.zeros(site.size, bool)
+    standing[site >= 0] = np.asarray(built, bool)[site[site >= 0]]
+    return standing
+
+
+def _best_link(paths: RadioPaths, allowed: Array, margin_db: Array) -> Array:
+    """(n_meters,) row of each meter's best allowed link, -1 for none; the first row wins a tie."""
+    best = np.full(paths.n_meters, -1, np.int64)
+    rows = np.flatnonzero(allowed)
+    rows = rows[np.lexsort((-margin_db[rows], paths.from_node[rows]))]
+    meter, first = np.unique(paths.from_node[rows], return_index=True)
+    best[meter] = rows[first]
+    return best
+
+
+def _over_floor(power_dbm: Array, receiver: str, adr_margin_db: float) -> tuple[Array, Array, Array]:
+    """Signal to noise ratio [dB], margin over SF12 [dB], and data rate (-1 for none) of each link."""
+    sensitivity_dbm = np.asarray(lora.SENSITIVITY_DBM[receiver])
+    margin_db = power_dbm - sensitivity_dbm[0]
+    mode = np.searchsorted(sensitivity_dbm + adr_margin_db, power_dbm, side="right") - 1
+    mode = np.where((mode < 0) & (margin_db >= 0.0), 0, mode)
+    return margin_db + lora.SNR_FLOOR_DB[0], margin_db, mode.astype(np.int8)
+
+
+def _margin_at_db(margin_db: Array, rate: Array, receiver: str) -> Array:
+    """Margin over the sensitivity of a data rate, from that over SF12 [dB]."""
+    sensitivity_dbm = np.asarray(lora.SENSITIVITY_DBM[receiver])
+    return np.asarray(margin_db - (sensitivity_dbm[rate] - sensitivity_dbm[0]))
+
+
+def _rate_bps(mode: Array) -> Array:
+    """Gross rate of each data rate at code rate 4/5 [bit/s]; 0 for none."""
+    factor = lora.SPREADING_FACTORS[np.maximum(mode, 0)]
+    return np.asarray(np.where(mode >= 0, factor * 0.8 * 125e3 / 2.0**factor, 0.0))
+
+
+def _limit(margin_db: Array, terrain_db: Array, walls_db: Array, comfort_db: float) -> Array:
+    """What would have to go for the link to hold (or, where it holds barely, to hold well)."""
+    short_db = np.where(margin_db < 0.0, -margin_db, np.where(margin_db < comfort_db, comfort_db - margin_db, np.inf))
+    hill = (terrain_db >= short_db) & (terrain_db >= walls_db)
+    return np.asarray(
+        np.select([hill, walls_db >= short_db], [Reason.TERRAIN, Reason.BUILDING], Reason.BUDGET), np.int8
+    )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincinv, ndtr
 
 from ..draws import Draws, mix, pair_key
@@ -21,6 +21,7 @@ from ..pathloss.p1411 import near_street_loss_db
 from ..pathloss.shadowing import shadowing_db
 from ..paths import Clutter, Enclosure, RadioPaths
 from ..phy import sun_fsk
+from ..regions import band_at, bands_table, check_limits
 from ..routing.etx_tree import EtxTree, along_path, etx_tree, hop_reach, link_etx
 from ..technology import (
     UP,
@@ -76,15 +77,15 @@ class WisunFan:
     fec_gain_db: float = parameter(
         4.0, "dB", "sensitivity gained by it", "AWGN 3-5 dB; the standard grants 6", confidence="C", minimum=0.0
     )
+    region: str = parameter("EU", "", "whose band limits hold", "table of channels/regions.py")
     frequency_hz: float = parameter(
-        868e6, "Hz", "carrier", "European channel plans 32 and 33", minimum=863e6, maximum=876e6
+        868e6, "Hz", "carrier", "European channel plans 32 and 33", minimum=863e6, maximum=928e6
     )
     n_channels: int = parameter(
         0, "1", "channels hopped over; 0 takes plan 32 (62) or plan 33 (29) by channel spacing", _WBL, minimum=0
     )
     meter_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a meter (25 mW e.r.p.)", _EN220)
     site_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a collector (25 mW e.r.p.)", _EN220)
-    eirp_limit_dbm: float = parameter(16.15, "dBm", "limit of the sub-band: 25 mW e.r.p. + 2.15 dB", _EN220)
     meter_gain_dbi: float = parameter(
         0.0, "dBi", "receive antenna of a meter; mismatch is in the sensitivity", "planning budget", confidence="C"
     )
@@ -159,17 +160,14 @@ class WisunFan:
         minimum=1e-6,
         maximum=1.0,
     )
-    plain_duty_cycle: float = parameter(0.01, "1", "limit of the band without polite access", _EN220, minimum=1e-6)
     polite_airtime_s_per_h: float = parameter(100.0, "s/h", "polite access, per 200 kHz of spectrum", _EN220)
     policy: str = parameter("pull", "", "pull (collector polls) or push (meters send)", "head-end practice")
 
     def __post_init__(self) -> None:
         sun_fsk.mode_of(self.phy_mode)
-        if max(self.meter_eirp_dbm, self.site_eirp_dbm) > self.eirp_limit_dbm:
-            raise ValueError(
-                f"radiated power {max(self.meter_eirp_dbm, self.site_eirp_dbm)} dBm exceeds eirp_limit_dbm "
-                f"= {self.eirp_limit_dbm}; lower it or change the sub-band and its limit"
-            )
+        for culprit in ("meter_eirp_dbm", "site_eirp_dbm"):
+            eirp_dbm = getattr(self, culprit)
+            check_limits(self.region, self.frequency_hz, eirp_dbm=eirp_dbm, duty_cycle=0.0, culprit=culprit)
         if self.access not in ("polite", "plain"):
             raise ValueError(f"access {self.access!r} is unknown; use polite or plain")
         if self.policy not in ("pull", "push"):
@@ -189,7 +187,7 @@ class WisunFan:
     def hourly_airtime_s(self) -> float:
         """Transmitting time that one node has in any hour [s]."""
         if self.access == "plain":
-            return 3600.0 * min(self.duty_cycle, self.plain_duty_cycle)
+            return 3600.0 * min(self.duty_cycle, band_at(self.region, self.frequency_hz).duty_cycle)
         portions = max(self._channels * sun_fsk.mode_of(self.phy_mode).spacing_hz / 200e3, 1.0)
         return min(3600.0 * self.duty_cycle, self.polite_airtime_s_per_h * portions)
 
@@ -221,15 +219,17 @@ class WisunFan:
         up_db = eirp_dbm[paths.from_node] - loss_db + gain_over_noise[paths.to_node]
         down_db = eirp_dbm[paths.to_node] - loss_db + gain_over_noise[paths.from_node]
         rate_bps = sun_fsk.mode_of(self.phy_mode).rate_bps
-        margins = up_db - self._threshold_snr_db, down_db - self._threshold_snr_db
+        margins = (up_db - self._threshold_snr_db, down_db - self._threshold_snr_db)
         works = [margin >= 0.0 for margin in margins]
         limit = _limits(np.minimum(*margins), terrain_db, wall_db)
         return LinkQuality(
             up_db,
             down_db,
             *margins,
-            *(np.where(ok, 0, -1).astype(np.int8) for ok in works),
-            *(np.where(ok, rate_bps, 0.0) for ok in works),
+            np.where(works[0], 0, -1).astype(np.int8),
+            np.where(works[1], 0, -1).astype(np.int8),
+            np.where(works[0], rate_bps, 0.0),
+            np.where(works[1], rate_bps, 0.0),
             loss_db,
             limit,
             in_range,
@@ -283,7 +283,7 @@ class WisunFan:
         thermal_dbm = -174.0 + 10.0 * np.log10(sun_fsk.mode_of(self.phy_mode).rx_bandwidth_hz) + self.noise_figure_db
         return np.asarray(thermal_dbm + added_db[paths.node_clutter] + scenario.noise_offset_db)
 
-    def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
+    def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: ArrayLike) -> Array:
         """Loss of one transmission of a frame of ``n_bytes`` before its check sequence; 1 where there is no mode."""
         above_db = np.asarray(snr_db, np.float64) - self._sensitivity_snr_db
         per = sun_fsk.packet_error_ratio(above_db, np.asarray(n_bytes) + sun_fsk.FCS_BYTES)
@@ -357,7 +357,7 @@ class WisunFan:
         )
 
     def _why_not(self, paths: RadioPaths, quality: LinkQuality, allowed: Array, tree: EtxTree) -> Array:
-        """Reason per meter if it has no route: too many hops, no bridge to a collector, or what spoils its best link."""
+        """Reason per meter if it has no route: too many hops, no bridge to a site, or what spoils its best link."""
         reason = np.full(paths.node_key.size, int(Reason.NO_NEIGHBOUR), np.int8)
         best = np.full(paths.node_key.size, -np.inf)
         margin = np.where(allowed, np.minimum(quality.margin_up_db, quality.margin_down_db), -np.inf)
@@ -453,7 +453,7 @@ class WisunFan:
                 time_s = sun_fsk.airtime_s(n_bytes, rate_bps=mode.rate_bps, preamble_bytes=mode.preamble_bytes)
                 row[f"airtime_{n_bytes}_bytes_s"] = float(time_s)
             rows.append(row)
-        return {"SUN FSK modes": pd.DataFrame(rows)}
+        return {"SUN FSK modes": pd.DataFrame(rows), "Band limits": bands_table(self.region)}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,14 @@
   var drawn = [];
   var options = { responsive: true, scrollZoom: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
+  var webgl = (function () {
+    var canvas = document.createElement("canvas");
+    var context = canvas.getContext("webgl");
+    var ending = context && context.getExtension("WEBGL_lose_context");
+    if (ending) { ending.loseContext(); }
+    return Boolean(context);
+  })();
+
   function plotOf(figure) { return figure.querySelector(".plot"); }
 
   function draw(figure) {
@@ -18,6 +26,11 @@
     var own = JSON.parse(figure.querySelector("script.figure").textContent);
     var plot = plotOf(figure);
     plot.textContent = "";
+    if (!webgl) {
+      plot.innerHTML = '<p class="warning">This browser does not offer WebGL, so the map cannot be drawn. The same ' +
+        'counts stand in the tables; study.gpkg holds the same map for QGIS.</p>';
+      return;
+    }
     Plotly.newPlot(plot, JSON.parse(JSON.stringify(base)).concat(own.data), own.layout, options);
   }
 
@@ -32,7 +45,7 @@
     document.body.classList.toggle("one-map", Boolean(wanted));
     figures.forEach(function (figure) { figure.classList.toggle("shown", figure === wanted); });
     if (wanted) { draw(wanted); }
-    figures.forEach(function (figure) { if (figure.dataset.drawn) { Plotly.Plots.resize(plotOf(figure)); } });
+    figures.forEach(function (figure) { if (webgl && figure.dataset.drawn) { Plotly.Plots.resize(plotOf(figure)); } });
     if (!wanted && window.location.hash) {
       var place = document.getElementById(window.location.hash.slice(1));
       if (place) { place.scrollIntoView(); }

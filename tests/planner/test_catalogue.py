@@ -1,5 +1,7 @@
 """The cost catalogue as data, and every way to override it wrongly."""
 
+from typing import Any
+
 import pytest
 from amiplan.planner.catalogue import CATEGORY_LABELS, CatalogueItem, default_catalogue, read_catalogue
 from amiplan.planner.economics import Economics
@@ -11,7 +13,7 @@ HEADER = (
 ROW = "thing,4,lorawan,device,1,2,3,pert,EUR,2025,EU,no,8,0,somebody,2025,C,\n"
 
 
-def test_default_catalogue_is_whole():
+def test_default_catalogue_is_whole() -> None:
     catalogue = default_catalogue()
     assert len(catalogue.items) == 94
     assert {item.category for item in catalogue} == set(CATEGORY_LABELS)
@@ -21,7 +23,7 @@ def test_default_catalogue_is_whole():
     assert all(isinstance(item, CatalogueItem) and item.low <= item.mean <= item.high for item in catalogue)
 
 
-def test_rows_are_found_by_technology_and_unit():
+def test_rows_are_found_by_technology_and_unit() -> None:
     catalogue = default_catalogue()
     assert catalogue.require(10, "nb_iot", "meter_yr").item_id == "sim_nb_iot"
     assert catalogue.require(2, "nb_iot", "meter").item_id == "mod_nb_iot"
@@ -39,7 +41,7 @@ def test_rows_are_found_by_technology_and_unit():
         ({"low": 1, "mode": 2, "high": 3}, (1.0, 2.0, 3.0)),
     ],
 )
-def test_overrides(change, expected):
+def test_overrides(change: Any, expected: Any) -> None:
     item = default_catalogue().with_overrides({"sim_nb_iot": change}).item("sim_nb_iot")
     assert (item.low, item.mode, item.high) == expected
     assert item.confidence == "user"
@@ -67,12 +69,12 @@ def test_overrides(change, expected):
         ({"wacc_real": 0.04}, "real_discount_rate"),
     ],
 )
-def test_impossible_overrides_are_refused(overrides, message):
+def test_impossible_overrides_are_refused(overrides: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         default_catalogue().with_overrides(overrides)
 
 
-def test_price_without_currency_is_refused_where_it_is_ambiguous():
+def test_price_without_currency_is_refused_where_it_is_ambiguous() -> None:
     with pytest.raises(ValueError, match="add currency"):
         default_catalogue().with_overrides({"sim_nb_iot": 2.0}, study_currency="USD")
 
@@ -90,12 +92,12 @@ def test_price_without_currency_is_refused_where_it_is_ambiguous():
         (HEADER.replace("life_y", "life") + ROW, "column 'life_y' is missing"),
     ],
 )
-def test_impossible_catalogues_are_refused(text, message):
+def test_impossible_catalogues_are_refused(text: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         read_catalogue(text)
 
 
-def test_currency_year_and_tax_need_a_conversion():
+def test_currency_year_and_tax_need_a_conversion() -> None:
     dollars = {"sim_nb_iot": {"value": 4.0, "currency": "USD", "price_year": 2020, "tax_incl": True}}
     item = default_catalogue().with_overrides(dollars).item("sim_nb_iot")
     with pytest.raises(ValueError, match="price_indices"):
@@ -108,7 +110,7 @@ def test_currency_year_and_tax_need_a_conversion():
     assert ready.unit_price(item) == pytest.approx(4.0 * 1.2 * 0.885 / 1.19)
 
 
-def test_point_and_escalation():
+def test_point_and_escalation() -> None:
     item = default_catalogue().item("sim_nb_iot")
     assert Economics(point="mode").unit_price(item) == 3.5
     assert Economics(point="mode").unit_price(item, 3) == pytest.approx(3.5 * 0.98**3)
@@ -127,8 +129,11 @@ def test_point_and_escalation():
         ("tax_ratio", -0.1),
         ("exchange_rates", {"USD": 0.0}),
         ("choices", {"sim": "sim_nbiot"}),
+        ("horizon_years", 12.5),
+        ("overrides", 3),
+        ("currency", "USD"),
     ],
 )
-def test_impossible_settings_are_refused(field, value):
-    with pytest.raises(ValueError, match=field):
+def test_impossible_settings_are_refused(field: Any, value: Any) -> None:
+    with pytest.raises(ValueError, match="mixed" if field == "currency" else field):
         Economics(**{field: value}).effective(default_catalogue())

@@ -1,0 +1,74 @@
+"""From legs back to services: what a meter's data of one period came to, and what it was lost to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..technology import Exchanges, Outcome, Reason
+from .lorawan_delivery import Fate
+
+Array = NDArray[Any]
+
+
+def outcome_of(
+    exchanges: Exchanges, rows: Array, fate: Fate, *, n_meters: int, no_route: Array, link_limit: Array
+) -> Outcome:
+    """Fate of every service of every meter from the fates of its legs.
+
+    Parameters
+    ----------
+    exchanges : all legs.
+    rows : (n_legs,) rows of the legs that had a route.
+    fate : their fates.
+    n_meters : meters.
+    no_route : (n_meters,) ``Reason`` of a meter without route, ``NONE`` for the others.
+    link_limit : (n_meters,) ``Reason`` that limits the meter's own link.
+
+    Returns
+    -------
+    Outcome, columns (n_services, n_meters): all legs must arrive; the latency of an exchange is the sum over its
+    legs, that of a service the longest of its exchanges. A service that says nothing about a meter is
+    ``DATA_MISSING``.
+    """
+    n_services = len(exchanges.services)
+    cell = exchanges.service[rows].astype(np.int64) * n_meters + exchanges.meter[rows]
+    size = n_services * n_meters
+    log_p = np.bincount(cell, np.log(np.maximum(fate.p, 1e-300)), size)
+    said = np.bincount(cell, minlength=size) > 0
+    p = np.where(said, np.exp(log_p), 0.0)
+    p[np.unique(cell[fate.p <= 0.0])] = 0.0
+    routed = np.tile(no_route == Reason.NONE, n_services)
+    reason = np.where(routed, Reason.DATA_MISSING, np.tile(no_route, n_services))
+    reason[said] = _reason(cell, fate, size, np.tile(link_limit, n_services))[said]
+    reason[said & (p >= 1.0 - 1e-12)] = Reason.NONE
+    shape = (n_services, n_meters)
+    return Outcome(
+        p_arrive=p.reshape(shape),
+        latency_p50_s=_latency_s(exchanges, rows, cell, fate.p50_s, p).reshape(shape),
+        latency_p95_s=_latency_s(exchanges, rows, cell, fate.p95_s, p).reshape(shape),
+        attempts=np.bincount(cell, fate.attempts, size).reshape(shape),
+        reason=reason.astype(np.int8).reshape(shape),
+    )
+
+
+def _reason(cell: Array, fate: Fate, size: int, link_limit: Array) -> Array:
+    """The largest loss decides; traffic is the gateway's duty cycle where its downlink was refused."""
+    link = np.bincount(cell, fate.lost_link, size)
+    refused = fate.down_granted < 1.0
+    budget = np.bincount(cell, np.where(refused, fate.lost_traffic, 0.0), size)
+    traffic = np.bincount(cell, np.where(refused, 0.0, fate.lost_traffic), size)
+    time = np.bincount(cell, fate.lost_time, size) + budget
+    worst = np.argmax(np.stack([link, traffic, time]), axis=0)
+    return np.select([worst == 0, worst == 1], [link_limit, Reason.CAPACITY], Reason.DUTY_CYCLE)
+
+
+def _latency_s(exchanges: Exchanges, rows: Array, cell: Array, leg_s: Array, p: Array) -> Array:
+    _, exchange = np.unique(exchanges.exchange[rows], return_inverse=True)
+    whole_s = np.zeros(exchange.max(initial=-1) + 1)
+    np.add.at(whole_s, exchange, leg_s)
+    out = np.zeros(p.size)
+    np.maximum.at(out, cell, whole_s[exchange])
+    return np.where(p > 0.0, out, np.inf)

@@ -1,0 +1,302 @@
+"""G3-PLC in CENELEC A: power line from meter to meter to the concentrator at the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import simpy
+from numpy.typing import NDArray
+
+from ..draws import Draws
+from ..mac.g3_cell import G3Cell
+from ..mac.g3_exchange import carry_exchanges, leg_costs
+from ..paths import CablePaths
+from ..phy import g3_ofdm
+from ..phy.plc_effective_snr import best_subbands_snr_db, effective_snr_db
+from ..powerline.channel import ChannelBlock, channel_blocks
+from ..powerline.g3_parameters import G3Parameters
+from ..powerline.noise import cycle_regions
+from ..routing.link_cost import CostWeights, cheapest_tree, directional_cost, link_cost
+from ..technology import (
+    Exchanges,
+    Influence,
+    LinkQuality,
+    Load,
+    Medium,
+    Outcome,
+    Reach,
+    Reason,
+    Routes,
+    Scenario,
+    Siting,
+)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class G3Plc(G3Parameters):
+    """G3-PLC with LOADng-style routing and a polling concentrator at each transformer."""
+
+    name: ClassVar[str] = "g3_plc"
+    label: ClassVar[str] = "G3-PLC (CENELEC-A)"
+    media: ClassVar[tuple[Medium, ...]] = (Medium.POWERLINE,)
+    siting: ClassVar[Siting] = Siting.TRANSFORMER
+    influences: ClassVar[tuple[Influence, ...]] = (
+        Influence.DISTANCE,
+        Influence.CABLE,
+        Influence.LOAD_IMPEDANCE,
+        Influence.NOISE,
+        Influence.TX_POWER,
+        Influence.TRAFFIC,
+    )
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Names of the modes, robust first, then by rate; ``DBPSK-3`` uses the best three of six sub-bands."""
+        return tuple(mode.name for mode in self.table)
+
+    @property
+    def exchange_policy(self) -> str:
+        """The concentrator asks."""
+        return "pull"
+
+    def assess(self, paths: CablePaths, scenario: Scenario, draws: Draws) -> LinkQuality:
+        """What each link can carry in one replication.
+
+        ``snr_*_db`` is the effective SNR on the carriers of the chosen mode (of the robust mode where there is none),
+        the margin always that of the robust mode on all carriers.
+        """
+        n = paths.n_links
+        snr, margin = np.full((2, n), -np.inf), np.full((2, n), -np.inf)
+        mode = np.full((2, n), -1, np.int8)
+        loss, limit, in_range = np.full(n, np.inf), np.full(n, Reason.ATTENUATION, np.int8), np.ones(n, bool)
+        for block in channel_blocks(paths, self.channel(scenario), draws):
+            rows = block.link
+            for direction, power in enumerate((block.snr_up, block.snr_down)):
+                weak_db = block.mean_snr_db[:, direction]
+                snr[direction, rows], margin[direction, rows], mode[direction, rows] = self._choose(
+                    power, weak_db, block.dead
+                )
+            loss[rows], in_range[rows] = block.loss_db, block.in_range
+            limit[rows] = self._limit(block, margin[:, rows])
+        rates = np.array([g3_ofdm.best_rate_bps(m) for m in self.table] + [0.0])
+        return LinkQuality(
+            snr[0],
+            snr[1],
+            margin[0],
+            margin[1],
+            mode[0],
+            mode[1],
+            rates[mode[0]],
+            rates[mode[1]],
+            loss,
+            limit,
+            in_range,
+        )
+
+    def _choose(self, power: Array, weak_db: Array, dead: Array) -> tuple[Array, Array, Array]:
+        """Effective SNR, robust margin and fastest usable mode of one direction."""
+        cycle = cycle_regions(self.cyclic_noise_set)
+        table, loss_db = self.table, self.implementation_loss_db
+        robust = weak_db.copy()
+        robust[~dead] = effective_snr_db(power[~dead], table[0].waveform.beta, *cycle)
+        margin = robust - g3_ofdm.threshold_db(table[0], loss_db)
+        snr, mode = robust.copy(), np.where(margin >= 0, 0, -1).astype(np.int8)
+        strong = np.flatnonzero(margin >= 0)
+        mapped: dict[str, Array] = {}
+        header_ok = robust[strong] >= g3_ofdm.FCH.snr_1_db + loss_db
+        for index, candidate in enumerate(table[1:], start=1):
+            wave = candidate.waveform
+            if wave.repetition > 1:
+                value = robust[strong]
+            else:
+                if wave.name not in mapped:
+                    mapped[wave.name] = best_subbands_snr_db(power[strong], g3_ofdm.N_SUBBANDS, wave.beta, *cycle)
+                value = mapped[wave.name][:, candidate.n_subbands - 1]
+            reserve = self.mode_margin_db if wave.repetition == 1 else 0.0
+            taken = header_ok & (value >= g3_ofdm.threshold_db(candidate, loss_db) + reserve)
+            mode[strong[taken]], snr[strong[taken]] = index, value[taken]
+        return snr, margin, mode
+
+    def _limit(self, block: ChannelBlock, margin: Array) -> Array:
+        """What would have to change for the weaker direction: the phase, the noise, or the line."""
+        worse = np.argmin(margin, axis=0)
+        rows = np.arange(worse.size)
+        short, cross = margin[worse, rows], block.cross_loss_db[rows, worse]
+        by_phase = (cross > 1.0) & (short + cross >= 0)
+        by_noise = short + self.quiet_hours_db >= 0
+        return np.select([by_phase, by_noise], [Reason.CROSS_PHASE, Reason.NOISE], Reason.ATTENUATION)
+
+    def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
+        """Probability that one frame with a PSDU of ``n_bytes`` is lost: preamble, header or payload.
+
+        Parameters as in the protocol; header and payload are given the same effective SNR. 1 where the mode is -1.
+        """
+        snr, mode, size = np.broadcast_arrays(np.asarray(snr_db, float), np.asarray(mode), np.asarray(n_bytes))
+        payload = g3_ofdm.payload_error_ratio(snr, mode, size, self.implementation_loss_db, self.table)
+        return np.asarray(1 - (1 - g3_ofdm.header_error_ratio(snr, self.implementation_loss_db)) * (1 - payload))
+
+    def reach(self, paths: CablePaths, quality: LinkQuality) -> Reach:
+        """Meters that the concentrator of their own area reaches in at most ``max_hops`` hops, all sites standing."""
+        usable = np.flatnonzero(quality.usable)
+        sites = paths.n_meters + np.arange(paths.n_sites)
+        ones = np.ones(usable.size)
+        _, root, hops, _ = cheapest_tree(
+            paths.from_node[usable],
+            paths.to_node[usable],
+            ones,
+            paths.n_meters + paths.n_sites,
+            sites,
+            _area(paths),
+            self.max_hops,
+        )
+        meter = np.flatnonzero(root[: paths.n_meters] >= 0)
+        return Reach(
+            (root[meter] - paths.n_meters).astype(np.int32), meter.astype(np.int32), hops[meter].astype(np.int16)
+        )
+
+    def load(self, exchanges: Exchanges, paths: CablePaths, quality: LinkQuality) -> Load:
+        """Channel time of each meter's exchanges over its best link; meters without a link count in the robust mode."""
+        best = _best_link(paths, quality)
+        seconds = leg_costs(self.table, self.mac, exchanges, best, paths, quality, meters=exchanges.meter).time_s
+        airtime = np.bincount(exchanges.meter, seconds, minlength=paths.n_meters)
+        return Load(airtime, self.airtime_share * min(exchanges.window_s, default=0.0), self.site_meters)
+
+    def routes(self, paths: CablePaths, quality: LinkQuality, built: Array) -> Routes:
+        """Cheapest routes to the concentrators that stand, by link cost, within the hop limit."""
+        n_nodes, n = paths.n_meters + paths.n_sites, paths.n_meters
+        area = _area(paths)
+        stands = np.append(np.asarray(built, bool), False)
+        usable = np.flatnonzero(quality.usable & stands[area[paths.from_node]])
+        cost = self._cost(quality, usable)
+        start, end = paths.from_node[usable], paths.to_node[usable]
+        sites = n + np.flatnonzero(stands[:-1])
+        parent, root, hops, too_far = cheapest_tree(start, end, cost, n_nodes, sites, area, self.max_hops)
+        parent, root, hops = parent[:n], root[:n], hops[:n]
+        served = root >= 0
+        link = _link_between(start, end, usable, n_nodes, np.arange(n), parent)
+        reason = self._why_not(paths, quality, served, too_far[:n], stands[area[:n]])
+        receiver = link[served]
+        return Routes(
+            np.where(served, root - n, -1).astype(np.int32),
+            parent.astype(np.int32),
+            link,
+            hops.astype(np.int16),
+            np.concatenate([[0], np.cumsum(served)]).astype(np.int64),
+            receiver,
+            reason,
+        )
+
+    def _cost(self, quality: LinkQuality, rows: Array) -> Array:
+        """Published link cost; the LQI is taken from the effective SNR of the mode in use."""
+        weights = CostWeights(quality=self.cost_quality, hop=self.cost_hop, lqi_weak=self.weak_lqi)
+        points = np.array([{1: 3, 2: 2, 3: 1}[m.waveform.bits] for m in self.table])
+        tones = np.array([m.n_carriers / g3_ofdm.N_CARRIERS for m in self.table])
+        robust = np.array([m.waveform.repetition > 1 for m in self.table])
+        costs = [
+            directional_cost(snr[rows], robust[mode[rows]], points[mode[rows]], tones[mode[rows]], weights)
+            for snr, mode in ((quality.snr_up_db, quality.mode_up), (quality.snr_down_db, quality.mode_down))
+        ]
+        worst = np.minimum(quality.snr_up_db[rows], quality.snr_down_db[rows])
+        return link_cost(costs[0], costs[1], worst, weights)
+
+    def _why_not(self, paths: CablePaths, quality: LinkQuality, served: Array, too_far: Array, fed: Array) -> Array:
+        """Reason of each meter without a route.
+
+        A meter that hears others, none of which has a way on, lacks a neighbour; a meter that hears nobody fails for
+        the limit of its best link, and lacks a neighbour where it has no link at all.
+        """
+        best = _best_link(paths, quality)
+        listed = np.append(quality.limit, Reason.NO_NEIGHBOUR)[best]
+        hears = np.append(quality.usable, False)[best]
+        reason = np.where(hears, Reason.NO_NEIGHBOUR, listed)
+        reason = np.where(too_far, Reason.HOP_LIMIT, reason)
+        reason = np.where(fed, reason, Reason.NO_TRANSFORMER)
+        return np.where(served, Reason.NONE, reason).astype(np.int8)
+
+    def carry(
+        self,
+        exchanges: Exchanges,
+        routes: Routes,
+        paths: CablePaths,
+        quality: LinkQuality,
+        scenario: Scenario,
+        draws: Draws,
+    ) -> Outcome:
+        """Fast tier: every exchange over its route, and the polling cycle of each concentrator."""
+        return carry_exchanges(
+            self.table,
+            self.mac,
+            exchanges,
+            routes,
+            paths,
+            quality,
+            draws,
+            response_s=self.response_s,
+            rounds=self.poll_rounds,
+            parallel=self.parallel_polls,
+            alone=not scenario.interference,
+        )
+
+    def open_cell(
+        self, env: simpy.Environment, paths: CablePaths, quality: LinkQuality, routes: Routes, site: int, draws: Draws
+    ) -> G3Cell:
+        """Packet tier: the cell of one concentrator, real bytes over the simulated links."""
+        return G3Cell(env, paths, quality, routes, site, draws, self.table, self.mac)
+
+    def tables(self) -> Mapping[str, Any]:
+        """Rates and thresholds of all modes, and the rate against the frame length."""
+        rows = [
+            {
+                "mode": mode.name,
+                "carriers": mode.n_carriers,
+                "largest_psdu_bytes": g3_ofdm.largest_psdu_bytes(mode),
+                "rate_bps": round(g3_ofdm.best_rate_bps(mode)),
+                "largest_frame_ms": round(
+                    float(g3_ofdm.airtime_s(np.array(g3_ofdm.largest_psdu_bytes(mode)), mode)) * 1e3, 1
+                ),
+                "threshold_snr_db": round(g3_ofdm.threshold_db(mode, self.implementation_loss_db), 2),
+            }
+            for mode in self.table
+        ]
+        symbols = np.array([12, 20, 32, 40, 52, 56, 112, 252])
+        full = [mode for mode in self.table if mode.n_carriers == g3_ofdm.N_CARRIERS]
+        rates = {mode.name: np.round(g3_ofdm.phy_rate_bps(symbols, mode)).astype(int) for mode in full}
+        return {"modes": pd.DataFrame(rows), "rate_bps by payload symbols": pd.DataFrame({"symbols": symbols, **rates})}
+
+
+def _area(paths: CablePaths) -> Array:
+    """Site row that feeds each node; -1 for none."""
+    terminal = np.concatenate([paths.meter_feeder_node, paths.site_feeder_node]).astype(np.int64)
+    if paths.n_feeder_nodes == 0:
+        return np.full(terminal.size, -1)
+    return np.where(terminal >= 0, paths.feeder_area[np.maximum(terminal, 0)], -1)
+
+
+def _best_link(paths: CablePaths, quality: LinkQuality) -> Array:
+    """Row of the link with the largest margin in its weaker direction, per meter; -1 where it has no link."""
+    margin = np.minimum(quality.margin_up_db, quality.margin_down_db)
+    node = np.concatenate([paths.from_node, paths.to_node])
+    link = np.tile(np.arange(paths.n_links), 2)
+    order = np.lexsort((np.tile(margin, 2), node))
+    best = np.full(paths.n_meters + paths.n_sites, -1, np.int64)
+    best[node[order]] = link[order]
+    return best[: paths.n_meters]
+
+
+def _link_between(start: Array, end: Array, link: Array, n_nodes: int, node: Array, parent: Array) -> Array:
+    """Row of the link between each node and its parent; -1 where it has none."""
+    found = np.full(node.size, -1, np.int64)
+    if link.size == 0:
+        return found
+    key = np.minimum(start, end).astype(np.int64) * n_nodes + np.maximum(start, end)
+    order = np.argsort(key)
+    has = np.flatnonzero(parent >= 0)
+    wanted = np.minimum(node[has], parent[has]).astype(np.int64) * n_nodes + np.maximum(node[has], parent[has])
+    found[has] = link[order[np.searchsorted(key[order], wanted)]]
+    return found

@@ -1,0 +1,142 @@
+"""Meters and transformers as the user gives them, with what is missing filled by rule and flagged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .clutter import polygon_at
+from .columns import lengths_m, numbers, texts
+from .inputs import InferenceRules
+from .keys import place_ids, text_keys
+from .terrain import FOOT_M
+
+Array = NDArray[Any]
+
+
+def meter_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
+    """What a meter row must not say: sentence to a test that returns (n,) bool."""
+    return {
+        "height is negative, zero or no number": lambda frame: _bad_number(
+            *lengths_m(frame, "height_m", "height_ft", 1.0)
+        ),
+        "floor is no number": lambda frame: numbers(frame, "floor")[1],
+        "phases is neither 1 nor 3": _bad_phases,
+    }
+
+
+def _bad_number(values: Array, bad: Array) -> Array:
+    return np.asarray(bad | (values <= 0))
+
+
+def _bad_phases(frame: pd.DataFrame) -> Array:
+    phases, bad = numbers(frame, "phases")
+    return np.asarray(bad | (np.isfinite(phases) & ~np.isin(phases, (1.0, 3.0))))
+
+
+def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
+    """The user's meters with every column the engine needs; what was missing is filled by rule and flagged.
+
+    Parameters
+    ----------
+    meters : audited points with any of ``meter_id, kind, bus, transformer, phases, height_m, height_ft, floor``.
+    buildings : classified, to say which one a meter stands in.
+
+    Returns
+    -------
+    ``meter_id, kind, building, height_m, phases, data_flag, x_m, y_m, row`` and, where given, ``bus, transformer``.
+    """
+    x, y = np.round(meters.geometry.x.to_numpy(), 3), np.round(meters.geometry.y.to_numpy(), 3)
+    order = np.lexsort((texts(meters, "kind").astype(str), texts(meters, "bus").astype(str), y, x))
+    meters, x, y = meters.iloc[order].reset_index(drop=True), x[order], y[order]
+    ids, kind = texts(meters, "meter_id"), texts(meters, "kind")
+    height_m, _ = lengths_m(meters, "height_m", "height_ft", FOOT_M["ft"])
+    floor, _ = numbers(meters, "floor")
+    phases, _ = numbers(meters, "phases")
+    default_m = rules.meter_height_m + np.nan_to_num(np.maximum(floor, 0.0)) * rules.storey_height_m
+    trade = np.isin(kind, ("commercial", "farm", "industrial"))
+    default_phases = np.where(trade, rules.commercial_phases, rules.dwelling_phases)
+    missing = {
+        "id": ids == "",
+        "kind": kind == "",
+        "height": ~np.isfinite(height_m) & ~np.isfinite(floor),
+        "phases": ~np.isfinite(phases),
+    }
+    columns = {
+        "meter_id": np.where(ids != "", ids, place_ids("m", x, y)).astype(object),
+        "kind": np.where(kind == "", "house", kind).astype(object),
+        "building": polygon_at(x, y, buildings).astype(np.int32),
+        "height_m": np.where(np.isfinite(height_m), height_m, default_m),
+        "phases": np.where(np.isfinite(phases), phases, default_phases).astype(np.int8),
+        "data_flag": _flags(missing, len(meters)),
+        "row": meters["row"].to_numpy(),
+        "bus": texts(meters, "bus"),
+        "transformer": texts(meters, "transformer"),
+        "x_m": x,
+        "y_m": y,
+    }
+    return gpd.GeoDataFrame(columns, geometry=gpd.points_from_xy(x, y), crs=meters.crs)
+
+
+def _flags(missing: Mapping[str, Array], n_rows: int) -> Array:
+    flag = np.full(n_rows, "", dtype=object)
+    for word, mask in missing.items():
+        flag = np.where(mask, np.where(flag == "", word, flag + ("+" + word)), flag)
+    return flag.astype(object)
+
+
+DEFAULT_KVA = 400.0
+"""Rating where the layer has none: the usual size in European towns; flagged in ``data_flag``. Confidence C."""
+
+KVA_PER_MVA = 1000.0
+
+
+def transformer_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
+    """What a transformer row must not say: sentence to a test that returns (n,) bool."""
+    return {"rating is negative, zero or no number": _bad_rating}
+
+
+def _bad_rating(frame: pd.DataFrame) -> Array:
+    rated, bad = lengths_m(frame, "rated_kva", "rated_mva", KVA_PER_MVA)
+    return np.asarray(bad | (rated <= 0))
+
+
+def given_transformers(transformers: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """``transformer_id, key, x_m, y_m, rated_kva, lv_bus, data_flag``, sorted by key."""
+    x, y = np.round(transformers.geometry.x.to_numpy(), 3), np.round(transformers.geometry.y.to_numpy(), 3)
+    ids = texts(transformers, "transformer_id")
+    bus = texts(transformers, "lv_bus")
+    order = np.lexsort((bus.astype(str), y, x, ids.astype(str)))
+    x, y, ids, bus = x[order], y[order], ids[order], bus[order]
+    rated, _ = lengths_m(transformers, "rated_kva", "rated_mva", KVA_PER_MVA)
+    rated = rated[order]
+    names = np.where(ids != "", ids, place_ids("t", x, y)).astype(object)
+    columns = {
+        "transformer_id": names,
+        "key": text_keys(names),
+        "x_m": x,
+        "y_m": y,
+        "rated_kva": np.where(np.isfinite(rated), rated, DEFAULT_KVA),
+        "lv_bus": bus,
+        "n_meters": np.zeros(x.size, dtype=int),
+        "data_flag": np.where(np.isfinite(rated), "", "rated_kva").astype(object),
+    }
+    frame = gpd.GeoDataFrame(columns, geometry=gpd.points_from_xy(x, y), crs=transformers.crs)
+    return frame.sort_values("key", ignore_index=True)
+
+
+def no_transformers(crs: Any) -> gpd.GeoDataFrame:
+    """A transformer table without rows."""
+    columns: dict[str, Any] = {
+        "transformer_id": pd.Series(dtype=object),
+        "x_m": pd.Series(dtype=float),
+        "y_m": pd.Series(dtype=float),
+        "rated_kva": pd.Series(dtype=float),
+        "data_flag": pd.Series(dtype=object),
+    }
+    return gpd.GeoDataFrame(columns, geometry=gpd.GeoSeries([], crs=crs), crs=crs)

@@ -1,0 +1,114 @@
+"""Every fault of the user's ends in one line on stderr, exit code 2, and nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import made_cases as made
+import pytest
+from amiplan.studies.cli import main
+
+GOOD_AREA = """
+[area]
+name = "made"
+[area.meters]
+path = "meters.csv"
+crs = "EPSG:32632"
+x = "x"
+y = "y"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made.write_meters(tmp_path, made.street(6))
+    return tmp_path
+
+
+def refused(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    case = folder / "case.toml"
+    case.write_text(text, encoding="utf-8")
+    before = sorted(path.name for path in folder.iterdir())
+    code = main(list(arguments) or ["run", str(case), "-o", str(folder / "result"), "--tier", "fast"])
+    captured = capsys.readouterr()
+    assert code == 2, captured
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    assert sorted(path.name for path in folder.iterdir()) == before
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (GOOD_AREA + "[siting]\ntarget_share = 0.9\n", ["case.toml [siting]", "target_share", "did you mean 'target'"]),
+        (GOOD_AREA + "[sitting]\ntarget = 0.9\n", ["[sitting]", "unknown section", "'siting'"]),
+        (GOOD_AREA + "[technologies.lorawann]\n", ["lorawann", "'lorawan'"]),
+        (GOOD_AREA + "[technologies.g3_plc]\nmax_hop = 3\n", ["[technologies.g3_plc]", "max_hop", "'max_hops'"]),
+        (GOOD_AREA + "[siting]\ntarget = 1.5\n", ["target = 1.5", "allowed"]),
+        (GOOD_AREA + "[service]\ndeadline_h = 8\nstart_h = 9\n", ["deadline_h"]),
+        (GOOD_AREA + "[backhaul]\nown_sites = 'pigeon'\n", ["pigeon", "fibre"]),
+        (GOOD_AREA + "[economics.overrides.sim_nb_iot]\nmode = -2.0\n", ["sim_nb_iot", "-2"]),
+        (GOOD_AREA + "[economics.overrides.sim_nb_iott]\nmode = 2.0\n", ["sim_nb_iott", "sim_nb_iot"]),
+        (
+            GOOD_AREA + "[economics.overrides.sim_nb_iot]\nlow=1\nmode = 2.0\nhigh=3\ncurrency = 'USD'\n",
+            ["sim_nb_iot", "USD"],
+        ),
+        (GOOD_AREA.replace("meters.csv", "meters2.csv"), ["meters2.csv"]),
+        (GOOD_AREA.replace('crs = "EPSG:32632"\n', ""), ["meters.csv", "crs"]),
+        (GOOD_AREA.replace("32632", "4326"), ["meters.csv", "degrees"]),
+        (GOOD_AREA + "[area.terrain]\npath = 'dem.tif'\n", ["dem.tif"]),
+        ("title = 'no area'\n", ["[area]"]),
+        ("[area\n", ["TOML"]),
+    ],
+)
+def test_one_line_names_the_culprit(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, named: list[str]
+) -> None:
+    line = refused(folder, text, capsys)
+    for word in named:
+        assert word in line, line
+
+
+def test_an_empty_area_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made.write_meters(folder, [])
+    assert "meters.csv" in refused(folder, GOOD_AREA, capsys)
+
+
+def test_too_many_faulty_rows_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made.write_meters(folder, [*made.street(4), "z1,0,0,", "z2,0,0,"])
+    line = refused(folder, GOOD_AREA, capsys)
+    assert "max_bad_share" in line
+
+
+def test_an_existing_result_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "result").mkdir()
+    (folder / "result" / "mine.txt").write_text("keep")
+    line = refused(folder, GOOD_AREA, capsys)
+    assert "--force" in line
+    case = str(folder / "case.toml")
+    assert main(["run", case, "-o", str(folder / "result"), "--force"]) == 2
+    assert (folder / "result" / "mine.txt").read_text() == "keep"
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["demo", "south_bayreuth"], "north_bayreuth"),
+        (["technologies", "lorawn"], "lorawan"),
+        (["link", "lorawan", "distanc_m=3"], "distance_m"),
+        (["link", "lorawan", "distance_m"], "key=value"),
+        (["link", "lorawan", "distance_m=-3"], "distance_m"),
+        (["run", "none.toml", "-o", "x"], "none.toml"),
+        (["explain", "nowhere", "m1"], "nowhere"),
+        (["rnu"], "rnu"),
+        (["run"], "CASE.toml"),
+    ],
+)
+def test_bad_calls_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], named: str) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert named in captured.err
