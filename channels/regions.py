@@ -55,8 +55,8 @@ BANDS: tuple[Band, ...] = (
     Band("NA", 902.00e6, 928.00e6, 36.0, 1.0, "50 or more hopping channels, 6 dBi antenna", _15247, "B"),
     Band("IN", 865.00e6, 867.00e6, 30.0, 1.0, "power as RP002-1.0.4 IN865", "WPC 865-867 MHz rules of 2021", "B"),
     Band("JP", 920.50e6, 928.10e6, 16.0, 0.2, "20 mW and 3 dBi; 720 s/h per device", _T108, "B"),
-    Band("BZ", 902.00e6, 907.50e6, 36.0, 1.0, "as 47 CFR 15.247", "ANATEL resolution 680 / act 14448", "C"),
-    Band("BZ", 915.00e6, 928.00e6, 36.0, 1.0, "as 47 CFR 15.247", "ANATEL resolution 680 / act 14448", "C"),
+    Band("BZ", 902.00e6, 907.50e6, 36.0, 1.0, "as 47 CFR 15.247", "ANATEL rules for restricted radiation", "C"),
+    Band("BZ", 915.00e6, 928.00e6, 36.0, 1.0, "as 47 CFR 15.247", "ANATEL rules for restricted radiation", "C"),
 )
 REGIONS = tuple(dict.fromkeys(band.region for band in BANDS))
 

@@ -301,12 +301,12 @@ def _sorted_network(
 
 
 def _network_notes(found: Any, n_given: int, own: bool, n_meters: int, n_lost: int, rules: Any) -> list[str]:
-    n_all = len(found.transformers)
+    n_all, limit_m = len(found.transformers), rules.max_feeder_length_m
     share = (n_all - n_given) / max(n_all, 1)
     kind = "given" if own else "mapped substations"
     notes = [
-        f"{n_all - n_given} of {n_all} transformers ({share:.0%}) are inferred, {n_given} are {kind}; each inferred one "
-        f"feeds at most {rules.max_meters_per_transformer} meters over at most {rules.max_feeder_length_m:g} m.",
+        f"{n_all - n_given} of {n_all} transformers ({share:.0%}) are inferred, {n_given} are {kind}; "
+        f"each inferred one feeds at most {rules.max_meters_per_transformer} meters over at most {limit_m:g} m.",
         f"All {found.feeders.edge_from.size} cable sections (100%) are inferred along the roads, "
         f"{float(found.feeders.edge_length_m.sum()) / 1000.0:.1f} km in all.",
     ]
@@ -349,7 +349,7 @@ def _find_cells(desk: _Desk, bounds: Bounds, cover: Bounds | None) -> gpd.GeoDat
     if "operator_cells" not in desk.audited:
         cells = assumed_cells(bounds, cover, desk.crs, rules)
         desk.notes.append(
-            f"No operator cells given: {len(cells)} are assumed on a hexagonal grid of {rules.assumed_cell_spacing_m:g} m."
+            f"No operator cells given: {len(cells)} are assumed, {rules.assumed_cell_spacing_m:g} m apart in hexagons."
         )
         return cells
     audited = desk.audited["operator_cells"]

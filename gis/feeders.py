@@ -1,4 +1,4 @@
-"""The low-voltage network as given: lines by their bus columns, cut where a switch is open, areas by what feeds them."""
+"""The low-voltage network as given: lines by their buses, cut at open switches, areas by what feeds them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .area import FeederNetwork
 from .audit import CODES, Audited, fault_rows, no_rows
 from .columns import flags, numbers, texts
 from .inputs import InferenceRules
+from .shapes import lengths, points_at
 
 Array = NDArray[Any]
 
@@ -133,7 +134,7 @@ def attach_meters(
     guessed = np.zeros(len(meters), dtype=bool)
     if fed.size and free.size:
         places = np.column_stack([feeders.node_x_m[fed], feeders.node_y_m[fed]])
-        far_m, nearest = cKDTree(places).query(meters[["x_m", "y_m"]].to_numpy(dtype=float)[free])
+        far_m, nearest = _nearest(places, meters[["x_m", "y_m"]].to_numpy(dtype=float)[free])
         near = far_m <= rules.attach_distance_m
         node[free[near]] = fed[nearest[near]]
         guessed[free[near]] = True
@@ -155,6 +156,12 @@ def attach_meters(
     return node, transformer, guessed, qa
 
 
+def _nearest(places: Array, asked: Array) -> tuple[Array, Array]:
+    """Distance to and row of the nearest of (n, 2) places for each of (m, 2) asked."""
+    far_m, row = cKDTree(places).query(asked)
+    return np.asarray(far_m), np.asarray(row)
+
+
 def _meter_qa(meters: gpd.GeoDataFrame, mask: Array, code: str, detail: str) -> pd.DataFrame:
     rows = meters.loc[mask]
     return fault_rows(
@@ -162,8 +169,8 @@ def _meter_qa(meters: gpd.GeoDataFrame, mask: Array, code: str, detail: str) -> 
     )
 
 
-def _line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:
-    """Code of each line row, length from its column or as drawn [m], and whether it was given."""
+def _line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
+    """Code of each line row, and its length: from its column where there is one, else as drawn [m]."""
     drawn_m = shapely.length(np.asarray(frame.geometry.array, dtype=object))
     metres, bad_metres = numbers(frame, "length_m")
     kilometres, bad_kilometres = numbers(frame, "length_km")
@@ -177,7 +184,7 @@ def _line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:
         ["duplicate_id", "bad_value", "not_in_service"],
         "",
     ).astype(object)
-    return code, length_m, np.isfinite(told_m)
+    return code, length_m
 
 
 def _sorted_frame(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -190,7 +197,7 @@ def _sorted_frame(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _by_bus(cables: Audited, buses: Audited | None, transformers: gpd.GeoDataFrame) -> Any:
     frame = _sorted_frame(cables.frame)
-    code, length_m, _ = _line_faults(frame)
+    code, length_m = _line_faults(frame)
     start, end, ids = texts(frame, "from_bus"), texts(frame, "to_bus"), texts(frame, "cable_id")
     places, buses_listed = _bus_places(buses)
     usable = set(places) if places else {*start.tolist(), *end.tolist()} - {""}
@@ -283,7 +290,7 @@ def _line_ends(shapes: Array) -> tuple[Array, Array]:
 def _by_place(cables: Audited, transformers: gpd.GeoDataFrame, rules: InferenceRules) -> Any:
     """Lines joined by place: cut where another line's end touches them, ends within the tolerance are one node."""
     frame = _sorted_frame(cables.frame)
-    code, length_m, told = _line_faults(frame)
+    code, length_m = _line_faults(frame)
     good = np.flatnonzero(code == "")
     shapes = np.asarray(frame.geometry.array, dtype=object)[good]
     pieces, origin = _cut_at_ends(shapes, rules.snap_tolerance_m)
@@ -315,11 +322,12 @@ def _cut_at_ends(shapes: Array, tolerance_m: float) -> tuple[Array, Array]:
     """Pieces of lines, cut wherever an end of another line lies within the tolerance; and the line of each piece."""
     shapes = np.asarray(shapely.line_merge(shapes), dtype=object)
     first, last = _line_ends(shapes)
-    ends = shapely.points(np.unique(np.concatenate([first, last]), axis=0))
+    corners = np.unique(np.concatenate([first, last]), axis=0)
+    ends = points_at(corners[:, 0], corners[:, 1])
     reach = max(tolerance_m, 1e-3)
     end, line = shapely.STRtree(shapes).query(ends, predicate="dwithin", distance=reach)
-    at_m = shapely.line_locate_point(shapes[line], ends[end])
-    inner = (at_m > 2 * reach) & (at_m < shapely.length(shapes[line]) - 2 * reach)
+    at_m = np.asarray(shapely.line_locate_point(shapes[line], ends[end]), dtype=float)
+    inner = (at_m > 2 * reach) & (at_m < lengths(shapes[line]) - 2 * reach)
     cuts: dict[int, list[float]] = {}
     for number, metre in zip(line[inner].tolist(), at_m[inner].tolist(), strict=True):
         cuts.setdefault(number, []).append(metre)
@@ -352,7 +360,7 @@ def _site_nodes(
     if free.size and len(xy):
         placed = np.flatnonzero(np.isfinite(xy[:, 0]))
         places = transformers[["x_m", "y_m"]].to_numpy(dtype=float)[free]
-        far_m, nearest = cKDTree(xy[placed]).query(places)
+        far_m, nearest = _nearest(xy[placed], places)
         near = far_m <= rules.attach_distance_m
         node[free[near]] = placed[nearest[near]]
     return node

@@ -16,6 +16,7 @@ from .inputs import InferenceRules
 from .keys import place_ids
 from .partition import cluster_points
 from .roads import RoadGraph, cable_roads, road_graph, straight_roads
+from .shapes import straight_lines
 
 Array = NDArray[Any]
 
@@ -87,7 +88,7 @@ def infer_network(
         graph.tap[:n_points],
         graph.stub_m[:n_points],
     )
-    owner = _assign_given(graph, n_meters, site_tap, given_complete, stated, rules)
+    owner = _assign_given(graph, n_meters, site_tap, site_stub, given_complete, stated, rules)
     node = site_tap
     if not given_complete:
         rest = (owner < 0) & (graph.tap >= 0)
@@ -106,7 +107,13 @@ def infer_network(
 
 
 def _assign_given(
-    graph: RoadGraph, n_meters: Array, site_tap: Array, complete: bool, stated: Array, rules: InferenceRules
+    graph: RoadGraph,
+    n_meters: Array,
+    site_tap: Array,
+    site_stub: Array,
+    complete: bool,
+    stated: Array,
+    rules: InferenceRules,
 ) -> Array:
     """Points that a given transformer feeds: as stated, else the nearest by road, within reach and demand."""
     owner = np.where(_joined(graph, site_tap, stated), stated, -1)
@@ -120,9 +127,11 @@ def _assign_given(
     first_site = np.full(graph.n_nodes, -1, dtype=np.int64)
     first_site[sites] = [int(np.flatnonzero(where == number)[0]) for number in range(sites.size)]
     tap = np.maximum(graph.tap, 0)
-    total_m = far_m[tap] + graph.stub_m
-    free = (graph.tap >= 0) & (owner < 0) & (total_m <= reach)
-    nearest = np.where(free, first_site[np.where(free, source[tap], 0)], -1)
+    free = (graph.tap >= 0) & (owner < 0) & np.isfinite(far_m[tap])
+    site = first_site[np.where(free, source[tap], sites[0])]
+    total_m = far_m[tap] + graph.stub_m + site_stub[site]
+    free &= total_m <= reach
+    nearest = np.where(free, site, -1)
     if complete:
         return np.where(free, nearest, owner)
     rows = np.flatnonzero(free)
@@ -208,9 +217,8 @@ def _lay(
     edge_from = np.concatenate([number[above], transformer_node[off], number[tap_row]])
     edge_to = np.concatenate([number[rows], number[root_row[off]], n_main + n_off + np.arange(n_served)])
     is_service = np.arange(edge_from.size) >= rows.size + n_off
-    straight = shapely.linestrings(
-        np.stack([np.column_stack([all_x, all_y])[edge_from], np.column_stack([all_x, all_y])[edge_to]], axis=1)
-    )
+    places = np.column_stack([all_x, all_y])
+    straight = straight_lines(places[edge_from[rows.size :]], places[edge_to[rows.size :]])
     length = np.concatenate([shapely.length(main_lines), stub[off], graph.stub_m[served]])
     feeders = FeederNetwork(
         node_x_m=all_x,
@@ -221,7 +229,7 @@ def _lay(
         edge_length_m=np.maximum(length, MIN_LENGTH_M),
         edge_cable=is_service.astype(np.int16),
         edge_inferred=np.ones(edge_from.size, dtype=bool),
-        edge_geometry=np.concatenate([main_lines, straight[rows.size :]]),
+        edge_geometry=np.concatenate([main_lines, straight]),
         cables=(rules.main_cable, rules.service_cable),
         transformer_node=transformer_node.astype(np.int32),
     )

@@ -201,13 +201,13 @@ class InferenceRules:
         minimum=100.0,
     )
     urban_cover_ratio: float = rule(
-        0.30, "1", "built share of 200 m squares from which ground is urban", _OURS, minimum=0.01, maximum=1.0
+        0.30, "1", "built share of 600 m squares from which ground is urban", _OURS, minimum=0.01, maximum=1.0
     )
     dense_cover_ratio: float = rule(
-        0.50, "1", "built share of 200 m squares from which ground is dense urban", _OURS, minimum=0.01, maximum=1.0
+        0.50, "1", "built share of 600 m squares from which ground is dense urban", _OURS, minimum=0.01, maximum=1.0
     )
     suburban_cover_ratio: float = rule(
-        0.05, "1", "built share of 200 m squares from which open ground is suburban", _OURS, minimum=0.001, maximum=1.0
+        0.05, "1", "built share of 600 m squares from which open ground is suburban", _OURS, minimum=0.001, maximum=1.0
     )
 
 

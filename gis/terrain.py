@@ -102,7 +102,7 @@ def fill_voids(heights_m: Array, void: Array) -> Array:
     nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
     low, high = clean[~void].min(), clean[~void].max()
     trusted = np.isfinite(filled) & (filled >= low) & (filled <= high)
-    return np.where(void & ~trusted, clean[tuple(nearest)], filled).astype(np.float32)
+    return np.asarray(np.where(void & ~trusted, clean[tuple(nearest)], filled), dtype=np.float32)
 
 
 def heights_m(terrain: Terrain, x_m: Array, y_m: Array) -> Array:

@@ -202,7 +202,7 @@ class MeterServer:
     # -- services ------------------------------------------------------------------------------------------------
 
     def _dispatch(self, request: apdu.Apdu) -> apdu.Apdu:
-        if isinstance(request, apdu.ActionRequest) and (request.class_id, request.obis) == (15, ASSOCIATION):
+        if isinstance(request, apdu.ActionRequest) and _is_pass_3(request):
             return self._authenticate(request)
         if not self._open:
             self.counters["not_associated"] += 1
@@ -251,6 +251,11 @@ class MeterServer:
     def _seal_push(self, notification: DataNotification) -> bytes:
         plain = apdu.encode(notification)
         return plain if self.channel is None else self.channel.seal_general(plain)
+
+
+def _is_pass_3(request: apdu.ActionRequest) -> bool:
+    """Method 1, reply to the challenge, of the current association (class 15)."""
+    return (request.class_id, request.obis, request.method) == (15, ASSOCIATION, 1)
 
 
 def largest_block_bytes(max_pdu_bytes: int, ciphered: bool) -> int:

@@ -37,6 +37,19 @@ def links_of(technology: Technology, area: ServiceArea, candidates: CandidateSit
     return Links(_radio_paths(technology, area, sites), sites)
 
 
+def to_built(links: Links, built: Array) -> Links:
+    """The links that are left once it is known which sites stand: those among meters, and those to built sites.
+
+    Parameters
+    ----------
+    built : (n_sites,) bool
+    """
+    if isinstance(links.paths, CablePaths):
+        return links
+    stands = np.concatenate([np.ones(links.paths.n_meters, bool), built])
+    return Links(links.paths.select(stands[links.paths.to_node] & stands[links.paths.from_node]), links.sites)
+
+
 def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
     """The same links with the meter places of one replication."""
     if isinstance(paths, CablePaths):
@@ -86,7 +99,7 @@ def _radio_paths(technology: Technology, area: ServiceArea, sites: gpd.GeoDataFr
     meters = area.meters
     n_meters, n_sites = len(meters), len(sites)
     places = np.concatenate([_xy(meters), _xy(sites)])
-    start, end = _meter_site_pairs(places, n_meters, float(technology.search_radius_m))  # type: ignore[attr-defined]
+    start, end = _meter_site_pairs(places, n_meters, float(technology.search_radius_m))
     radius = float(getattr(technology, "neighbour_radius_m", 0.0))
     if radius > 0 and n_meters > 1:
         near = cKDTree(places[:n_meters]).query_pairs(radius, output_type="ndarray").astype(np.int32)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ..channels.technology import Cell
 from ..gis.area import ServiceArea
-from ..meters.client import ExchangeFailed, HeadEnd, Reading
+from ..meters.client import ExchangeFailed, HeadEnd
 from ..meters.load import profile, registers
+from ..meters.reading import Reading
 from ..meters.server import MeterServer
 from ..meters.services import commission
 from .pipeline import Carried
@@ -173,11 +174,11 @@ def poll(
         request = next(session)
         while True:
             begin = env.now
-            arrived = yield from cell.send(site_node, meter.node, request)
+            arrived = yield cell.send(site_node, meter.node, request)
             response = meter.server.handle(arrived) if arrived is not None else None
             answer = None
             if response is not None:
-                answer = yield from cell.send(meter.node, site_node, response)
+                answer = yield cell.send(meter.node, site_node, response)
             if answer is None:
                 yield env.timeout(max(timeout_s - (env.now - begin), 0.0))
             request = session.send(answer)

@@ -14,7 +14,7 @@ from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .exchanges import exchanges_of
 from .kpis import kpi_rows, meter_rows
-from .links import links_of
+from .links import links_of, to_built
 from .network_quantities import network_quantities
 from .quantities import quantity_rows
 from .remedies import first_remedies
@@ -53,6 +53,7 @@ def carried(
         settings.siting,
         settings.positions,
     )
+    links = to_built(links, choice.built)
     deliveries, first = simulate(
         technology,
         links,

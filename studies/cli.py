@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from .settings import UserError
+
+# typer carries its own copy of click since 0.2x; the base of its errors is found through an error it exports.
+_CLICK_ERROR: type[Exception] = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "ClickException")
 
 app = typer.Typer(
     add_completion=False,
@@ -114,11 +116,11 @@ def main(arguments: list[str] | None = None) -> int:
         code = result if isinstance(result, int) else 0
     except UserError as error:
         code = _complain(str(error))
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         code = int(error.exit_code)
-    except click.ClickException as error:
-        code = _complain(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
+    except _CLICK_ERROR as error:
+        code = _complain(error.format_message())  # type: ignore[attr-defined]
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     if arguments is None:
         sys.exit(code)

@@ -39,21 +39,21 @@ STAMP = "2000-01-01T00:00:00.000Z"
 """Stands wherever a file format demands a time of writing, so that equal studies give equal content."""
 
 
-def write_results(study: Study, folder: str | Path, *, replace: bool = False) -> None:
+def write_results(study: Study, folder: str | Path) -> None:
     """Write the whole result folder of a study, or leave everything as it was.
 
     Parameters
     ----------
     study : the study, run.
-    folder : folder to make; its parent must exist. Other files in an existing folder are left alone.
-    replace : allow that the result files of an existing folder are replaced.
+    folder : folder to make; its parent must exist. In an earlier result folder the result files are replaced, and
+        other files left alone.
 
-    Raises ValueError where the folder holds something and ``replace`` is not given, its parent is missing, or counts
-    do not add up.
+    Raises ValueError where the folder holds files but no ``run.json`` (it is somebody else's), its parent is missing,
+    or counts do not add up.
     """
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())) and not replace:
-        raise ValueError(f"{target} exists already: choose another folder, or allow replacing")
+    if target.exists() and not _is_ours(target):
+        raise ValueError(f"{target} exists and is not a result folder: choose another")
     if not target.resolve().parent.is_dir():
         raise ValueError(f"{target.resolve().parent} is not a folder: make it first")
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.resolve().parent))
@@ -62,6 +62,10 @@ def write_results(study: Study, folder: str | Path, *, replace: bool = False) ->
         _move(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "run.json").is_file() or not any(folder.iterdir()))
 
 
 def _write_all(study: Study, folder: Path) -> None:
@@ -104,8 +108,8 @@ def meter_table(study: Study) -> gpd.GeoDataFrame:
     rows = _ranked(study, study.meters, "service", "meter_id", "data_flag")[list(METER_COLUMNS)]
     floats = rows.select_dtypes("floating").columns
     rows = rows.assign(**{name: rounded(rows[name]) for name in floats})
-    integers = {"n_servers": np.int32, "hops": np.int32, "served": np.bool_}
-    return gpd.GeoDataFrame(rows.astype(integers), geometry="geometry", crs=study.area.crs)
+    kinds = {"n_servers": np.float64, "hops": np.int32, "served": np.bool_}
+    return gpd.GeoDataFrame(rows.astype(kinds), geometry="geometry", crs=study.area.crs)
 
 
 def run_record(study: Study) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
 from .maps import link_lines
-from .states import meter_states, slug
+from .states import meter_states, site_table, slug
 from .study import Study
-from .styles import Rule, group_rules, meter_rules, qml, single_rule, sld
+from .styles import Rule, group_rules, meter_rules, qml, severity_rules, single_rule, sld
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ def sites_layer(study: Study) -> gpd.GeoDataFrame:
 def _built_sites(study: Study, result: StudyResult) -> Any:
     states = meter_states(study, result)
     served = states[states.served].server_id.value_counts()
-    sites = result.links.sites[np.asarray(result.plan.built, bool)].sort_values("site_id", kind="stable")
+    sites = site_table(result)[np.asarray(result.plan.built, bool)].sort_values("site_id", kind="stable")
     n_served = sites.site_id.map(served).fillna(0).astype(np.int64)
     return sites.assign(
         scenario=result.scenario, technology=result.technology, n_meters_served=n_served,
@@ -74,7 +74,7 @@ def _planned_links(study: Study, result: StudyResult) -> pd.DataFrame:
     meter, ends = link_lines(study, result)
     routes, deliveries = result.plan.routes, result.deliveries
     ids = np.concatenate(
-        [study.area.meters.meter_id.to_numpy(dtype=object), result.links.sites.site_id.to_numpy(dtype=object)]
+        [study.area.meters.meter_id.to_numpy(dtype=object), site_table(result).site_id.to_numpy(dtype=object)]
     )
     parent = np.asarray(routes.parent)[meter]
     table = pd.DataFrame(
@@ -140,13 +140,20 @@ def transformer_outlines(study: Study) -> Array:
 
 
 def qa_layer(study: Study) -> gpd.GeoDataFrame:
-    """Rows of the input that are not used; without geometry where they have no place."""
-    listed = study.area.listed.sort_values(["layer", "code", "row"], kind="stable").reset_index(drop=True)
+    """What the audit found: rows not used (severity ``listed``) and oddities of used ones (``note``).
+
+    A row without a place has no geometry.
+    """
+    found = [study.area.listed.assign(severity="listed"), study.area.qa]
+    together = pd.concat([part for part in found if len(part)] or found[:1], ignore_index=True)
+    listed = together.sort_values(["severity", "layer", "code", "row"], kind="stable").reset_index(drop=True)
     x, y = listed.x_m.to_numpy(float), listed.y_m.to_numpy(float)
     placed = np.isfinite(x) & np.isfinite(y)
     points = np.full(len(listed), None, dtype=object)
     points[placed] = shapely.points(x[placed], y[placed])
-    table = listed.drop(columns=["x_m", "y_m"]).astype({"id": str, "detail": str, "code": str, "layer": str})
+    table = listed.drop(columns=["x_m", "y_m"]).astype(
+        {"id": str, "detail": str, "code": str, "layer": str, "severity": str}
+    )
     return gpd.GeoDataFrame(table, geometry=points, crs=study.area.crs)
 
 
@@ -174,5 +181,5 @@ def layer_rules(study: Study) -> dict[str, tuple[str, tuple[Rule, ...]]]:
         "links": ("line", group_rules(groups, "line", 0.2)),
         "meters": ("marker", meter_rules(groups, services)),
         "sites": ("marker", group_rules(groups, "square", 3.4)),
-        "qa_issues": ("marker", single_rule("Input row not used", "#c1272d", "cross2", 2.6)),
+        "qa_issues": ("marker", severity_rules()),
     }

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
-from .states import cheapest_serving, count, meter_states, share, state_looks
+from .states import cheapest_serving, count, meter_states, share, site_table, state_looks
 from .study import Study
 from .styles import NOBODY_COLOR, TECHNOLOGY_COLORS, Look
 
@@ -139,7 +139,7 @@ def _candidates(study: Study) -> go.Scattergl | None:
 
 def link_lines(study: Study, result: StudyResult) -> tuple[Array, Array]:
     """The plan's hops: meter rows that have a parent, and their (n, 2, 2) end points [m], meter end first."""
-    parent, meters, sites = np.asarray(result.plan.routes.parent), study.area.meters, result.links.sites
+    parent, meters, sites = np.asarray(result.plan.routes.parent), study.area.meters, site_table(result)
     x = np.concatenate([meters.x_m.to_numpy(float), sites.x_m.to_numpy(float)])
     y = np.concatenate([meters.y_m.to_numpy(float), sites.y_m.to_numpy(float)])
     meter = np.flatnonzero(parent >= 0)
@@ -166,7 +166,7 @@ def _meter_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
     group, often = group.iloc[order], often[order]
     shown, often = group[group.located], often[group.located]
     size = 6.0 if group.served.iloc[0] else 7.5
-    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, size)
+    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, size, bool(often.any()))
     if often.any():
         trace.marker.symbol = np.where(often, f"{look.symbol}-open", look.symbol).tolist()
     percent = np.round(100.0 * shown.p_read_deadline.to_numpy(float), 1)
@@ -198,15 +198,16 @@ def _told(trace: go.Scattergl, group: pd.DataFrame, look: Look, template: str, *
     return trace
 
 
-def _markers(shown: pd.DataFrame, name: str, look: Look, rank: int, size: float) -> go.Scattergl:
+def _markers(shown: pd.DataFrame, name: str, look: Look, rank: int, size: float, hollow: bool = False) -> go.Scattergl:
+    edge = {"width": 1.6 if hollow else 0.0, "color": look.color}
     return go.Scattergl(
         x=_on_grid(shown.x_m), y=_on_grid(shown.y_m), mode="markers", name=name, legendrank=rank,
-        marker={"symbol": look.symbol, "size": size, "color": look.color, "line": {"width": 0}},
+        marker={"symbol": look.symbol, "size": size, "color": look.color, "line": edge},
     )  # fmt: skip
 
 
 def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl]:
-    sites = result.links.sites[np.asarray(result.plan.built, bool)]
+    sites = site_table(result)[np.asarray(result.plan.built, bool)]
     if not len(sites):
         return []
     served = states[states.served].server_id.value_counts()
@@ -214,7 +215,7 @@ def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl
     text = _joined(
         "site " + sites.site_id.astype(str),
         sites.kind,
-        "antenna " + sites.height_m.map("{:.1f} m".format),
+        np.where(sites.height_m.isna(), "no antenna", "antenna " + sites.height_m.map("{:.1f} m".format)),
         "owner " + sites.owner.astype(str),
         "serves " + n_served.astype(str) + " meters",
     )

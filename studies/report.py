@@ -62,9 +62,12 @@ def _content(study: Study) -> dict[str, Any]:
         "kpis": tables.kpi_table(study),
         "tco": tables.tco_table(study),
         "categories": tables.category_table(study),
+        "totals": tables.session_totals(study) if len(study.sessions) else None,
         "sessions": _optional(study.sessions, "Bytes on the wire, per meter and exchange", study),
         "tiers": _optional(study.tiers, "Packet tier against fast tier, same draws", study),
         "sources": tables.source_table(study),
+        "odd": tables.odd_table(study),
+        "notes": [n for n in dict.fromkeys((*study.area.notes, *study.candidates.notes)) if n not in study.warnings],
         "listed": tables.listed_table(study),
         "inferred": tables.inferred_table(study),
         "assumptions": tables.assumption_rows(study),
@@ -128,8 +131,8 @@ def summary(study: Study, standings: list[Standing]) -> list[str]:
 def _who_is_read(standings: list[Standing]) -> str:
     ranked = sorted(standings, key=lambda s: (-s.n_served, s.slug))
     parts = [
-        f"{_named(s, standings)} reads {count(s.n_served)} ({share(s.n_served, s.n)}, "
-        f"P10 to P90 {100 * s.served_low:.1f} to {100 * s.served_high:.1f} %)"
+        f"{_named(s, standings)} serves {count(s.n_served)} ({share(s.n_served, s.n)}; "
+        f"{100 * s.read_ratio:.1f} % of all reads arrive)"
         for s in ranked
     ]
     return f"Of {count(ranked[0].n)} meters in, by the deadline and with the backhaul included, {_listing(parts)}."

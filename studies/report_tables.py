@@ -144,17 +144,25 @@ def _without(table: Table, heading: str) -> Table:
 
 
 def kpi_table(study: Study) -> Table:
-    """All KPIs, with the denominator in the last column."""
+    """All KPIs, a row per service and figure, a column per technology; the denominator in the last column."""
+    keys = [(r.scenario, r.technology) for r in study.results]
+    found: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
+    for k in _rows(study.kpis):
+        cell = with_unit(k.value, k.unit) + _between(k.low, k.high, k.unit)
+        found.setdefault((str(k.service), str(k.kpi), count(k.n)), {})[str(k.scenario), str(k.technology)] = cell
     rows = tuple(
-        (
-            study.label(str(k.technology)), str(k.scenario), _plain(k.service), _plain(k.kpi),
-            with_unit(k.value, k.unit), _between(k.low, k.high, k.unit), count(k.n),
-        )
-        for k in _rows(study.kpis)
-    )  # fmt: skip
-    head = ("Technology", "Scenario", "Service", "KPI", "Value", "P10 to P90", "n")
-    table = Table("KPIs; every ratio is of n", head, rows, (False, False, False, False, True, True, True))
-    return table if _several_scenarios(study) else _without(table, "Scenario")
+        (_plain(service) or "all", _plain(kpi), *(cells.get(key, _EMPTY) for key in keys), n)
+        for (service, kpi, n), cells in sorted(found.items(), key=lambda item: _kpi_rank(item[0]))
+    )
+    head = ("Service", "KPI", *(_name(study, r) for r in study.results), "n")
+    caption = "KPIs; every ratio is of n, in brackets P10 to P90 of single replications"
+    return Table(caption, head, rows, (False, False, *([True] * (len(keys) + 1))))
+
+
+def _kpi_rank(key: tuple[str, str, str]) -> tuple[bool, str, bool]:
+    """Services first, then what holds for all; reasons after the other figures; else as they come."""
+    service, kpi, _ = key
+    return service == "", service, kpi.startswith("not_served")
 
 
 def best_table(study: Study, scenario: str) -> Table:
@@ -223,12 +231,21 @@ def source_table(study: Study) -> Table:
 
 def listed_table(study: Study) -> Table:
     """Rows that could not be used, by layer and audit code, with examples of ids."""
+    return _by_code(study.area.listed, "Rows listed and not used")
+
+
+def odd_table(study: Study) -> Table:
+    """What is odd but used, by layer and audit code, with examples of ids."""
+    return _by_code(study.area.qa, "Odd, but used")
+
+
+def _by_code(found: pd.DataFrame, caption: str) -> Table:
     rows = []
-    for (layer, code), group in study.area.listed.groupby(["layer", "code"], sort=True):
+    for (layer, code), group in found.groupby(["layer", "code"], sort=True):
         ids = ", ".join(sorted(group.id.astype(str))[:5]) + (" …" if len(group) > 5 else "")
         rows.append((str(layer), _plain(code), count(len(group)), str(group.detail.iloc[0]), ids))
     head = ("Layer", "Audit code", "Rows", "Detail of the first", "Ids")
-    return Table("Rows listed and not used", head, tuple(rows), (False, False, True, False, False))
+    return Table(caption, head, tuple(rows), (False, False, True, False, False))
 
 
 def inferred_table(study: Study) -> Table:
@@ -270,6 +287,17 @@ def generic_table(table: pd.DataFrame, caption: str, study: Study) -> Table:
     return Table(caption, tuple(_plain(name).capitalize() for name in table.columns), rows, numeric)
 
 
+def session_totals(study: Study) -> Table:
+    """Bytes of one whole read per service and policy, up and down."""
+    legs = study.sessions
+    rows = []
+    for (service, policy), group in legs.groupby(["service", "policy"], sort=True):
+        up, down = (int(group.bytes[group.direction == way].sum()) for way in ("up", "down"))
+        rows.append((_plain(service), str(policy), count(up), count(down), count(up + down)))
+    head = ("Service", "Policy", "Bytes up", "Bytes down", "Together")
+    return Table("Bytes of one read of one meter, per service", head, tuple(rows), (False, False, True, True, True))
+
+
 def color_of(study: Study, result: StudyResult) -> str:
     """The technology's colour on the best-technology map and in the cost chart."""
     names = [r.technology for r in study.results if r.scenario == result.scenario]
@@ -301,7 +329,7 @@ def with_unit(value: Any, unit: Any) -> str:
 
 def _between(low: Any, high: Any, unit: Any) -> str:
     texts = [with_unit(value, unit) for value in (low, high)]
-    return _EMPTY if _EMPTY in texts else " to ".join(texts)
+    return "" if _EMPTY in texts or low == high else " ({} to {})".format(*(text.rsplit(" ", 1)[0] for text in texts))
 
 
 def _value(value: Any) -> str:

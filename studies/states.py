@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -108,6 +109,22 @@ def cheapest_serving(study: Study, scenario: str) -> pd.DataFrame:
             "eac_per_meter": offer.min(axis=0),
         }
     )
+
+
+def site_table(result: StudyResult) -> gpd.GeoDataFrame:
+    """The possible sites of a result with one set of columns, in engine order.
+
+    Returns
+    -------
+    GeoDataFrame (n_sites,) ``site_id, kind, x_m, y_m, height_m, owner, data_flag, geometry``; a transformer goes by
+    its own id, and its height is missing where the area gives none.
+    """
+    sites = result.links.sites
+    if "site_id" not in sites:
+        sites = sites.rename(columns={"transformer_id": "site_id"})
+    if "height_m" not in sites:
+        sites = sites.assign(height_m=np.nan)
+    return sites[["site_id", "kind", "x_m", "y_m", "height_m", "owner", "data_flag", "geometry"]]
 
 
 def share(part: int, whole: int) -> str:

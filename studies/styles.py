@@ -115,6 +115,15 @@ def single_rule(label: str, color: str, shape: str = "circle", size_mm: float = 
     return (Rule(label, "TRUE", color, shape, size_mm),)
 
 
+def severity_rules() -> tuple[Rule, ...]:
+    """Rules of the audit layer: rows that are not used, and oddities of rows that are."""
+    looks = (("listed", "Input row not used", "#c1272d", "cross2"), ("note", "Odd, but used", "#e69f00", "diamond"))
+    return tuple(
+        Rule(label, _same((("severity", word),)), color, shape, 2.6, equals=(("severity", word),))
+        for word, label, color, shape in looks
+    )
+
+
 def _same(where: Sequence[tuple[str, str]]) -> str:
     return " AND ".join(f"\"{column}\" = '{_quoted(value)}'" for column, value in where)
 

@@ -35,9 +35,9 @@ SIR_DB = {
     ),
     "aloha": np.where(np.eye(6, dtype=bool), np.inf, -np.inf),
 }
-"""Signal to interference ratio that a frame needs [dB]. C. Goursaud, J.-M. Gorce, EAI Trans. IoT 2015, table 3 (as
-used by ns-3 lorawan); D. Croce et al., IEEE Commun. Lett. 22 (4), 2018, table 1; ``aloha``: no capture, factors
-orthogonal. The two published tables differ by 5 dB for equal factors."""
+"""Signal to interference ratio that a frame needs [dB]. C. Goursaud, J.-M. Gorce, EAI Trans. IoT 2015 (as
+used by ns-3 lorawan); D. Croce et al., IEEE Commun. Lett. 22 (4), 2018 (as used by FLoRa); ``aloha``: no capture,
+factors orthogonal. The two published tables differ by 5 dB for equal factors."""
 
 
 def collision_exposure(

@@ -59,8 +59,8 @@ class Fate:
     """What becomes of each leg; columns (n_legs,).
 
     p : completes in time;  p50_s, p95_s : latency when it does;  attempts : frames sent
-    lost_link, lost_traffic, lost_time : probability lost to the link, to other traffic, to the duty cycle
-    down_granted : share of the acknowledgements and requests that the gateway's budget allows.
+    lost_link, lost_traffic, lost_duty : probability lost to the link, to other traffic, and to the duty cycle of
+    the meter (too late) or of the gateway (no answer).
     """
 
     p: Array
@@ -69,8 +69,7 @@ class Fate:
     attempts: Array
     lost_link: Array
     lost_traffic: Array
-    lost_time: Array
-    down_granted: Array
+    lost_duty: Array
 
 
 def deliver(legs: Legs, air: Air, rules: AirRules, *, interference: bool) -> Fate:
@@ -92,15 +91,16 @@ def deliver(legs: Legs, air: Air, rules: AirRules, *, interference: bool) -> Fat
     """
     pairs = _leg_pairs(legs, air)
     clear = _clear_success(legs, air, pairs, rules)
-    alone = _any_gateway(clear, pairs)
-    alone_fate = _complete(legs, alone, air.down_success[legs.meter], rules)
+    down = air.down_success[legs.meter]
+    alone = _complete(legs, _any_gateway(clear, pairs), down)
     if not interference:
-        return _judged(legs, alone_fate, alone_fate, np.ones(legs.meter.size))
-    fate, granted = alone_fate, np.ones(legs.meter.size)
+        return _judged(alone, alone, alone)
+    fate = heard = alone
     for _ in range(N_ITERATIONS):
-        heard, granted = _heard_ratio(legs, air, rules, pairs, fate.attempts)
-        fate = _complete(legs, _any_gateway(clear * heard, pairs), air.down_success[legs.meter] * granted, rules)
-    return _judged(legs, fate, alone_fate, granted)
+        heard_ratio, granted = _heard_ratio(legs, air, rules, pairs, fate.attempts)
+        frame = _any_gateway(clear * heard_ratio, pairs)
+        heard, fate = _complete(legs, frame, down), _complete(legs, frame, down * granted)
+    return _judged(fate, heard, alone)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _downlink(legs: Legs, air: Air, rules: AirRules, attempts: Array) -> tuple[A
     return rate * granted, airtime * granted, granted[site]
 
 
-def _complete(legs: Legs, frame: Array, down: Array, rules: AirRules) -> _Completion:
+def _complete(legs: Legs, frame: Array, down: Array) -> _Completion:
     """Rounds of every leg: up by ACK-on-Error or blind copies, down by acknowledged frames."""
     n_rounds = schc.MAX_ACK_REQUESTS
     ack = np.where(legs.fragmented, frame * down, 1.0)
@@ -215,14 +215,14 @@ def _quantile_s(by_round: Array, done_s: Array, target: Array) -> Array:
     return np.asarray(done_s[first, np.arange(target.size)])
 
 
-def _judged(legs: Legs, fate: _Completion, alone: _Completion, granted: Array) -> Fate:
+def _judged(fate: _Completion, heard: _Completion, alone: _Completion) -> Fate:
+    """What was lost to what: ``heard`` has all downlinks granted, ``alone`` has no other traffic either."""
     return Fate(
         p=fate.p,
         p50_s=fate.p50_s,
         p95_s=fate.p95_s,
         attempts=fate.attempts,
         lost_link=1.0 - alone.p_any_time,
-        lost_traffic=np.maximum(alone.p - fate.p, 0.0),
-        lost_time=np.maximum(alone.p_any_time - alone.p, 0.0),
-        down_granted=granted,
+        lost_traffic=np.maximum(alone.p - heard.p, 0.0),
+        lost_duty=np.maximum(alone.p_any_time - alone.p, 0.0) + np.maximum(heard.p - fate.p, 0.0),
     )

@@ -55,13 +55,9 @@ def outcome_of(
 
 
 def _reason(cell: Array, fate: Fate, size: int, link_limit: Array) -> Array:
-    """The largest loss decides; traffic is the gateway's duty cycle where its downlink was refused."""
-    link = np.bincount(cell, fate.lost_link, size)
-    refused = fate.down_granted < 1.0
-    budget = np.bincount(cell, np.where(refused, fate.lost_traffic, 0.0), size)
-    traffic = np.bincount(cell, np.where(refused, 0.0, fate.lost_traffic), size)
-    time = np.bincount(cell, fate.lost_time, size) + budget
-    worst = np.argmax(np.stack([link, traffic, time]), axis=0)
+    """The largest loss decides."""
+    lost = [np.bincount(cell, column, size) for column in (fate.lost_link, fate.lost_traffic, fate.lost_duty)]
+    worst = np.argmax(np.stack(lost), axis=0)
     return np.select([worst == 0, worst == 1], [link_limit, Reason.CAPACITY], Reason.DUTY_CYCLE)
 
 

@@ -29,7 +29,7 @@ def free_space_loss_db(distance_m: ArrayLike, frequency_hz: ArrayLike) -> Array:
 
     References
     ----------
-    Recommendation ITU-R P.525-4, equation 3 (20 log10 of 4 pi d over the wavelength).
+    Recommendation ITU-R P.525-4 (20 log10 of 4 pi d over the wavelength).
 
     >>> round(float(free_space_loss_db(1000.0, 868e6)), 2)
     91.22

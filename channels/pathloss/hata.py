@@ -45,7 +45,7 @@ def hata_loss_db(
 
     References
     ----------
-    M. Hata, IEEE Trans. Veh. Technol. VT-29 (3), 1980, pp. 317-325, equations 12 to 17.
+    M. Hata, IEEE Trans. Veh. Technol. VT-29 (3), 1980, pp. 317-325 (urban, small-city correction, suburban, open).
 
     >>> loss = hata_loss_db(1000.0, frequency_hz=868e6, site_height_m=30.0, meter_height_m=1.5, environment="urban")
     >>> round(float(loss), 2)

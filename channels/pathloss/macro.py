@@ -48,9 +48,10 @@ def macro_loss(
     """Loss from a meter to an elevated site below 1 GHz.
 
     The median is Hata's with his effective height: the mast, plus what the foot of the mast stands above the mean
-    ground of the path. Below 30 m, where Hata never measured, it is at least his loss at 30 m plus the loss of a
-    mast among clutter after P.2108, and never below free space. Hills add what their Bullington edge loses beyond
-    straight ground. The meter's own surroundings are in Hata's environment classes and are not counted twice.
+    ground of the path. For a mast below the clutter around it, it is at least Hata's loss at 30 m (the lowest mast
+    he measured) plus the loss of an antenna among clutter after P.2108, and always at least free space over the
+    ground distance. Hills add what their Bullington edge loses beyond straight ground. The meter's own surroundings
+    are in Hata's environment classes and are not counted twice.
 
     Parameters
     ----------
@@ -83,20 +84,18 @@ def macro_loss(
         meter_height_m=meter_height_m,
         environment=meter_clutter,
     )
-    low = effective_m < LOWEST_FITTED_SITE_M
+    gain_db = height_gain_loss_db(site_height_m, clutter_code=site_clutter, frequency_hz=frequency_hz)
+    low = np.flatnonzero(gain_db > 0.0)
+    raised_db = hata_loss_db(
+        hata_m[low],
+        site_height_m=np.maximum(effective_m[low], LOWEST_FITTED_SITE_M),
+        meter_height_m=meter_height_m[low],
+        frequency_hz=frequency_hz,
+        environment=meter_clutter[low],
+    )
     median_db = plain_db.copy()
-    if low.any():
-        raised_db = hata_loss_db(
-            hata_m[low],
-            site_height_m=LOWEST_FITTED_SITE_M,
-            meter_height_m=meter_height_m[low],
-            frequency_hz=frequency_hz,
-            environment=meter_clutter[low],
-        )
-        gain_db = height_gain_loss_db(site_height_m[low], clutter_code=site_clutter[low], frequency_hz=frequency_hz)
-        median_db[low] = np.maximum(plain_db[low], raised_db + gain_db)
-    slant_m = np.hypot(distance_m, site_height_m - meter_height_m)
-    median_db = np.maximum(median_db, free_space_loss_db(slant_m, frequency_hz))
+    median_db[low] = np.maximum(plain_db[low], raised_db + gain_db[low])
+    median_db = np.maximum(median_db, free_space_loss_db(distance_m, frequency_hz))
     fitted = hata_in_range(
         distance_m, frequency_hz=frequency_hz, site_height_m=effective_m, meter_height_m=meter_height_m
     )

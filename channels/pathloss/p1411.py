@@ -50,7 +50,7 @@ def near_street_loss_db(
 
     References
     ----------
-    Recommendation ITU-R P.1411-12, section 4.3.1, equations 66 to 71 (line of sight, no sight, corner distance,
+    Recommendation ITU-R P.1411-12, section 4.3.1 (line of sight, no sight, corner distance,
     transition width 20 m).
 
     >>> round(float(near_street_loss_db(100.0, frequency_hz=868e6)), 1)
@@ -94,7 +94,7 @@ def below_roof_loss_db(distance_m: ArrayLike, *, frequency_hz: ArrayLike, place:
 
     References
     ----------
-    Recommendation ITU-R P.1411-12, section 4.1.1, equation 1 and table 4.
+    Recommendation ITU-R P.1411-12, section 4.1.1 (site-general).
 
     >>> round(float(below_roof_loss_db(100.0, frequency_hz=868e6, place="sight")), 1)
     70.3
@@ -109,7 +109,7 @@ def below_roof_loss_db(distance_m: ArrayLike, *, frequency_hz: ArrayLike, place:
 
 
 _BELOW_ROOF = {
-    # place        alpha  beta  gamma    P.1411-12 table 4
+    # place        alpha  beta  gamma    P.1411-12 section 4.1.1
     "sight": (2.12, 29.2, 2.11),
     "high_rise": (4.00, 10.2, 2.36),
     "residential": (3.01, 18.8, 2.07),

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 CLUTTER_HEIGHT_M = np.array([10.0, 10.0, 15.0, 15.0, 20.0, 10.0])
 """Default representative clutter height by ``Clutter`` code: open, suburban, urban, trees, dense, water [m];
-P.2108-1, table 3."""
+P.2108-1 section 3.1."""
 STREET_WIDTH_M = 27.0
 _SMOOTH = np.array([True, False, False, False, False, True])
 
@@ -39,7 +39,7 @@ def height_gain_loss_db(antenna_height_m: ArrayLike, *, clutter_code: ArrayLike,
 
     References
     ----------
-    Recommendation ITU-R P.2108-1, section 3.1, equations 1 and 2, table 3 (street width 27 m).
+    Recommendation ITU-R P.2108-1, section 3.1 (street width 27 m).
 
     >>> round(float(height_gain_loss_db(1.5, clutter_code=1, frequency_hz=868e6)), 1)
     18.6
@@ -71,7 +71,7 @@ def statistical_loss_db(distance_m: ArrayLike, *, frequency_hz: ArrayLike, locat
 
     References
     ----------
-    Recommendation ITU-R P.2108-1, section 3.2, equations 3 to 6.
+    Recommendation ITU-R P.2108-1, section 3.2.
 
     >>> round(float(statistical_loss_db(1000.0, frequency_hz=868e6)), 1)
     24.3

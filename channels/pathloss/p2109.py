@@ -45,7 +45,7 @@ def building_entry_loss_db(
 
     References
     ----------
-    Recommendation ITU-R P.2109-1, section 3, equations 1 to 10 and table 1.
+    Recommendation ITU-R P.2109-1, table 1 (coefficients).
 
     >>> round(float(building_entry_loss_db(0.5, frequency_hz=868e6)), 1)
     14.2

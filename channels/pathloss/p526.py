@@ -72,7 +72,7 @@ def bullington_loss_db(
 
     References
     ----------
-    Recommendation ITU-R P.526-15, section 4.5.1, equations 53 to 59.
+    Recommendation ITU-R P.526-15, section 4.5.1 (Bullington).
     """
     profile, distance = _checked(terrain_m, distance_m)
     start = np.broadcast_to(positive("start_height_m", start_height_m), distance.shape)
@@ -157,7 +157,7 @@ def _relief_m(profile: Array) -> Array:
 def _edge_loss_db(
     relief: Array, distance: Array, start: Array, end: Array, wavelength_m: float, radius_m: float
 ) -> Array:
-    """P.526-15 equations 53 to 59, in a frame in which the straight line between the ends of the ground is level."""
+    """P.526-15 section 4.5.1, in a frame in which the straight line between the ends of the ground is level."""
     t = np.linspace(0.0, 1.0, relief.shape[1] + 2)[1:-1]
     ground = relief + (distance * distance / (2.0 * radius_m))[:, None] * (t * (1.0 - t))
     rise_start = ((ground - start[:, None]) / t).max(axis=1)

@@ -29,7 +29,7 @@ def rice_success(margin_db: ArrayLike, *, rice_k_db: float) -> Array:
 
     References
     ----------
-    S. O. Rice, 1948; J. G. Proakis, Digital Communications, 4th ed., section 2.1 (non-central chi-square).
+    S. O. Rice, 1948; J. G. Proakis, Digital Communications, 4th ed. (non-central chi-square).
 
     >>> round(float(rice_success(9.8, rice_k_db=-60.0)), 2)
     0.9

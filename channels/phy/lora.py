@@ -91,7 +91,7 @@ def packet_error_ratio(snr_db: ArrayLike, data_rate: ArrayLike, n_bytes: ArrayLi
 
     References
     ----------
-    T. Elshabrawy, J. Robert, IEEE Commun. Lett. 22 (9), 2018, pp. 1778-1781, equation 21 (confidence B).
+    T. Elshabrawy, J. Robert, IEEE Commun. Lett. 22 (9), 2018, pp. 1778-1781 (confidence B).
     """
     rate = np.asarray(data_rate)
     if ((rate < 0) | (rate >= SPREADING_FACTORS.size)).any():

@@ -73,7 +73,7 @@ def snr_db(coupling_loss_db: ArrayLike, *, power_dbm: float, bandwidth_hz: Array
 
     References
     ----------
-    3GPP TR 45.820 V13.1.0 annex B link budget: -174 dBm/Hz thermal noise.
+    Link budget of 3GPP TR 45.820 V13.1.0: -174 dBm/Hz thermal noise.
 
     >>> round(float(snr_db(164.0, power_dbm=23.0, bandwidth_hz=3.75e3, noise_figure_db=3.0)), 1)
     -5.7

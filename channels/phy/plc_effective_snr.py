@@ -26,11 +26,10 @@ def log_mean_decay(snr: Array, beta: float, share: Array, noise: Array) -> Array
     """
     scaled = snr * np.float32(1 / (beta * noise.max()))
     least = _least(scaled)
-    weights = np.full(snr.shape[-1], 1 / snr.shape[-1], scaled.dtype)
     total = np.zeros_like(least)
     for weight, power in zip(share, noise, strict=True):
         exponent = least[..., None] - scaled * np.float32(noise.max() / power)
-        total += np.float32(weight) * (np.exp(exponent) @ weights)
+        total += np.float32(weight / snr.shape[-1]) * np.einsum("...c->...", np.exp(exponent))
     return np.asarray(np.log(total) - least)
 
 
@@ -70,7 +69,7 @@ def best_subbands_snr_db(snr: Array, n_subbands: int, beta: float, share: Array,
     -------
     (n, n_subbands) [dB]; column k - 1 uses the k best sub-bands, so columns never rise.
     """
-    groups = snr.reshape(snr.shape[0], n_subbands, -1)
+    groups = snr.reshape(snr.shape[0], n_subbands, snr.shape[1] // n_subbands)
     ranked = np.sort(log_mean_decay(groups, beta, share, noise), axis=1)
     summed = np.logaddexp.accumulate(ranked, axis=1)
     return decibel(-beta * (summed - np.log(np.arange(1, n_subbands + 1))))

@@ -48,7 +48,7 @@ def background_noise_dbuv(frequency_hz: Array, bandwidth_hz: float) -> Array:
     O. G. Hooijen, IEEE Trans. EMC 40 (4), 1998, and ISPLC 1998: N(f) = 10^(K - 3.95e-5 f) W/Hz, K = -8.64 +- 0.5.
 
     >>> [round(float(x)) for x in background_noise_dbuv(np.array([36e3, 50e3, 91e3]), 1562.5)]
-    [68, 63, 46]
+    [68, 63, 47]
     """
     frequency = np.asarray(frequency_hz, dtype=np.float64)
     if np.any((frequency < 9e3) | (frequency > 95e3)):

@@ -44,7 +44,7 @@ def link_etx(data_per: Array, ack_per: Array) -> Array:
 
     References
     ----------
-    D. De Couto et al., "A high-throughput path metric for multi-hop wireless routing", MobiCom 2003, equation 1.
+    D. De Couto et al., "A high-throughput path metric for multi-hop wireless routing", MobiCom 2003.
 
     >>> import numpy as np
     >>> float(link_etx(np.array([0.5]), np.array([0.0]))[0])

@@ -10,16 +10,16 @@ from types import ModuleType
 from typing import Any
 
 
-def all_technologies() -> dict[str, type]:
+def all_technologies() -> dict[str, type[Any]]:
     """Every technology of this folder, name to class, in the order of names.
 
     Raises whatever a module raises when it is imported (a broken technology is a fault, not an absence), and
     ValueError where two modules claim one name.
     """
-    found: dict[str, type] = {}
+    found: dict[str, type[Any]] = {}
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda item: item.name):
         for cls in _technologies_in(importlib.import_module(f"{__name__}.{info.name}")):
-            name = str(cls.name)  # type: ignore[attr-defined]
+            name = str(cls.name)
             if name in found:
                 raise ValueError(f"technology {name!r} is defined twice: {found[name].__module__}, {cls.__module__}")
             found[name] = cls
@@ -50,7 +50,7 @@ def technology(name: str, **overrides: Any) -> Any:
     return known[name](**{key: _as_declared(value, items[key]) for key, value in overrides.items()})
 
 
-def _technologies_in(module: ModuleType) -> list[type]:
+def _technologies_in(module: ModuleType) -> list[type[Any]]:
     return [
         item
         for item in vars(module).values()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..draws import Draws
 from ..mac.g3_cell import G3Cell
 from ..mac.g3_exchange import carry_exchanges, leg_costs
+from ..mac.g3_framing import ACK_CYCLE_S, hop_table
 from ..paths import CablePaths
 from ..phy import g3_ofdm
 from ..phy.plc_effective_snr import best_subbands_snr_db, effective_snr_db
@@ -52,6 +53,7 @@ class G3Plc(G3Parameters):
         Influence.LOAD_IMPEDANCE,
         Influence.NOISE,
         Influence.TX_POWER,
+        Influence.DENSITY,
         Influence.TRAFFIC,
     )
 
@@ -140,6 +142,22 @@ class G3Plc(G3Parameters):
         snr, mode, size = np.broadcast_arrays(np.asarray(snr_db, float), np.asarray(mode), np.asarray(n_bytes))
         payload = g3_ofdm.payload_error_ratio(snr, mode, size, self.implementation_loss_db, self.table)
         return np.asarray(1 - (1 - g3_ofdm.header_error_ratio(snr, self.implementation_loss_db)) * (1 - payload))
+
+    def airtime_s(self, mode: Array, n_bytes: Array) -> Array:
+        """Channel time of a message of ``n_bytes`` on one hop, all its segments sent once and acknowledged [s].
+
+        Parameters
+        ----------
+        mode : (n,) index in ``modes``;  n_bytes : (n,) above 0; the two are broadcast. Contention is not counted.
+        Raises ValueError where a mode or a size does not exist.
+        """
+        index, size = np.broadcast_arrays(np.asarray(mode), np.asarray(n_bytes))
+        if np.any((index < 0) | (index >= len(self.table))):
+            raise ValueError(f"mode must be 0 to {len(self.table) - 1}; see the table of modes")
+        sizes, row = np.unique(size, return_inverse=True)
+        cut = hop_table(sizes, self.table, self.mac)
+        cycles = cut.count * (cut.frame_s + ACK_CYCLE_S)
+        return np.asarray(cycles.sum(-1)[row.reshape(index.shape), index])
 
     def reach(self, paths: CablePaths, quality: LinkQuality) -> Reach:
         """Meters that the concentrator of their own area reaches in at most ``max_hops`` hops, all sites standing."""

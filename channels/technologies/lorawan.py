@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..draws import Draws, pair_key
+from ..mac import schc
 from ..mac.aloha import SIR_DB
 from ..mac.lorawan_delivery import Air, AirRules, deliver
 from ..mac.lorawan_frames import ACK_BYTES, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FrameRules, frames_of, legs_of
@@ -169,6 +170,9 @@ class Lorawan:
     max_channel_load: float = parameter(
         0.1, "1", "offered load per channel that siting plans for", "ALOHA, 80 % clean", minimum=0.001, maximum=0.5
     )
+    search_radius_m: float = parameter(
+        6_000.0, "m", "how far siting looks for gateways around a meter", "choice", confidence="C", minimum=100.0
+    )
     max_meters_per_gateway: int = parameter(
         10_000, "1", "equipment and head end", "planning practice", confidence="C", minimum=1
     )
@@ -255,8 +259,21 @@ class Lorawan:
         )
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
-        """Probability that one frame of ``n_bytes`` PHY payload is lost at a still channel, shape as broadcast."""
+        """Probability that one frame of ``n_bytes`` PHY payload is lost in a still channel, shape as broadcast."""
         return lora.packet_error_ratio(snr_db, mode, n_bytes)
+
+    def airtime_s(self, mode: Array, n_bytes: Array) -> Array:
+        """Time on air of all frames that carry a leg of ``n_bytes`` upwards, without repeats [s]; shape as broadcast.
+
+        Raises ValueError for a mode that does not exist.
+        """
+        rate = np.asarray(mode)
+        if ((rate < 0) | (rate >= MAX_PAYLOAD_BYTES.size)).any():
+            raise ValueError(f"mode must lie within 0 to {MAX_PAYLOAD_BYTES.size - 1}")
+        size = np.asarray(n_bytes, np.int64) + self.schc_residue_bytes
+        longest = schc.uplink_frame_bytes(size, MAX_PAYLOAD_BYTES[rate]) + OVERHEAD_BYTES
+        frame_s = lora.time_on_air_s(longest, lora.SPREADING_FACTORS[rate])
+        return np.asarray(schc.uplink_frames(size, MAX_PAYLOAD_BYTES[rate]) * frame_s)
 
     def reach(self, paths: RadioPaths, quality: LinkQuality) -> Reach:
         """Pairs whose weaker direction keeps the planning margin; LoRaWAN does not relay."""

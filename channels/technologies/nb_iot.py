@@ -20,7 +20,7 @@ from ..mac.nb_iot_cell import (
     preamble_share,
     queue_wait_s,
 )
-from ..pathloss.enclosure import enclosure_loss_db
+from ..pathloss.enclosure import PURPOSE, enclosure_loss_db
 from ..pathloss.p526 import terrain_excess_db
 from ..pathloss.shadowing import shadowing_db
 from ..pathloss.tr45820 import building_loss_db, macro_loss_db
@@ -45,7 +45,7 @@ from ..technology import (
 Array = NDArray[Any]
 
 _TR = "3GPP TR 45.820 V13.1.0"
-_THESIS = "D. L. van Wyk, NB-IoT field tests, Stellenbosch University"
+_THESIS = "NB-IoT field tests, master's thesis, Stellenbosch University (github dan-leo/masters)"
 _PRACTICE = "operator practice, not published"
 _NOMINAL_POWER_DBM = {"stand_alone": 43.0, "guard_band": 35.0, "in_band": 35.0}
 _FITTED_M = (35.0, 10e3)
@@ -113,13 +113,22 @@ class NbIot:
     nas_overhead_bytes: int = parameter(
         20, "B", "NAS and session header, 15-25", "TS 24.301", confidence="B", minimum=0
     )
-    setup_up_messages: int = parameter(4, "1", "uplink messages of a connection", "public RRC model", minimum=1)
-    setup_up_bytes: int = parameter(50, "B", "request 7, complete 20, security 13, reconfigured 10", "public RRC model")
+    setup_up_messages: int = parameter(
+        4, "1", "uplink messages of a connection", "message sizes of a public RRC model (peteryej)", minimum=1
+    )
+    setup_up_bytes: int = parameter(
+        50,
+        "B",
+        "request 7, complete 20, security 13, reconfigured 10",
+        "message sizes of a public RRC model (peteryej)",
+    )
     setup_down_messages: int = parameter(5, "1", "downlink messages of a connection", "TS 36.331", confidence="C")
     setup_down_bytes: int = parameter(
         80, "B", "response, setup, security, reconfiguration, release", "TS 36.331", confidence="C"
     )
-    core_delay_s: float = parameter(0.054, "s", "radio to core network, per message", "public S1 model", minimum=0.0)
+    core_delay_s: float = parameter(
+        0.054, "s", "radio to core network, per message", "S1 delay of a public model (peteryej)", minimum=0.0
+    )
     scheduling_delay_s: float = parameter(0.012, "s", "grant to data, k0 and processing", "TS 36.213", minimum=0.0)
     preamble_repetitions: tuple[int, int, int] = parameter(
         (2, 8, 32), "1", "NPRACH repetitions", _PRACTICE, confidence="C"
@@ -134,7 +143,7 @@ class NbIot:
         (0.064, 0.256, 1.024), "s", "NPDCCH search-space period", _PRACTICE, confidence="C"
     )
     preamble_detection: float = parameter(
-        0.99, "1", "detection of a lone preamble", "TS 36.104 section 8.5.3", minimum=0.01, maximum=1.0
+        0.99, "1", "detection of a lone preamble", "TS 36.141 NPRACH test level", minimum=0.01, maximum=1.0
     )
     preamble_attempts: int = parameter(10, "1", "random-access attempts", "TS 36.331, 3-10", minimum=1, maximum=10)
     preamble_backoff_s: float = parameter(
@@ -154,7 +163,7 @@ class NbIot:
         0.7, "1", "of what is left, at most", _PRACTICE, confidence="C", minimum=0.01, maximum=1.0
     )
     max_meters_per_site: int = parameter(
-        52547, "1", "devices per sector", "TR 45.820 annex E density", confidence="B", minimum=1
+        52547, "1", "devices per sector", "3GPP target density, sites 1732 m apart", confidence="B", minimum=1
     )
     spread_share: float = parameter(
         0.5,
@@ -165,7 +174,12 @@ class NbIot:
         minimum=0.01,
         maximum=1.0,
     )
-    policy: str = parameter("push", "", "push (meters send) or pull (head end asks)", "head-end practice")
+    search_radius_m: float = parameter(
+        10_000.0, "m", "how far a meter looks for cells", "fitted range of the loss", confidence="C", minimum=100.0
+    )
+    policy: str = parameter(
+        "push", "", "push (meters send) or pull (head end asks)", "head-end practice", confidence="C"
+    )
 
     def __post_init__(self) -> None:
         if self.deployment not in _NOMINAL_POWER_DBM:
@@ -260,7 +274,7 @@ class NbIot:
         """Loss at each node between its antenna and the street: the study's buildings indoors, boxes elsewhere."""
         code, key = paths.node_enclosure, paths.node_key
         inside = (code == Enclosure.INDOOR) | (code == Enclosure.BASEMENT)
-        place = draws.uniform("enclosure", key)
+        place = draws.uniform(PURPOSE, key)
         outside = np.where(inside, int(Enclosure.NONE), code).astype(np.int8)
         loss_db = enclosure_loss_db(outside, place, frequency_hz=self.frequency_hz)
         uniforms = np.stack([draws.uniform(f"building {column}", key[inside]) for column in range(5)], axis=1)
@@ -283,6 +297,26 @@ class NbIot:
         n_blocks, _ = formats.blocks(n_bits, row, header_bits=8 * self.block_header_bytes)
         arrived = hop_success(per, self.max_transmissions - 1) ** n_blocks
         return np.asarray(np.where(np.asarray(mode) >= 0, 1.0 - arrived, 1.0))
+
+    def airtime_s(self, mode: Array, n_bytes: Array) -> Array:
+        """Uplink time of a message of ``n_bytes`` in the format of the coverage level's worst coupling loss [s].
+
+        Raises ValueError for a mode that does not exist.
+        """
+        row = np.asarray(mode)
+        if ((row < 0) | (row > 2)).any():
+            raise ValueError("mode must be 0 (CE2), 1 (CE1) or 2 (CE0)")
+        edge_db = np.array([self.max_coupling_loss_db, self.ce2_loss_db, self.ce1_loss_db])[row]
+        snr = phy.snr_db(
+            edge_db,
+            power_dbm=self.meter_power_dbm,
+            bandwidth_hz=phy.REFERENCE_BANDWIDTH_HZ,
+            noise_figure_db=self.cell_noise_figure_db,
+        )
+        size = np.asarray(n_bytes) + self.packet_overhead_bytes + self.nas_overhead_bytes
+        snr, n_bits = np.broadcast_arrays(snr, 8 * size)
+        formats = self._uplink
+        return formats.blocks(n_bits, formats.best(snr), header_bits=8 * self.block_header_bytes)[1]
 
     def reach(self, paths: RadioPaths, quality: LinkQuality) -> Reach:
         """Meters that hold a cell in both directions."""

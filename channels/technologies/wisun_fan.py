@@ -13,7 +13,7 @@ from scipy.special import gammainc, gammaincinv, ndtr
 
 from ..draws import Draws, mix, pair_key
 from ..mac.csma_154 import LegSums, MeshMac, application_tries, frames_of, queue_start_s, walk_legs
-from ..pathloss.enclosure import enclosure_loss_db
+from ..pathloss.enclosure import PURPOSE, enclosure_loss_db
 from ..pathloss.free_space import free_space_loss_db
 from ..pathloss.hata import hata_loss_db
 from ..pathloss.p526 import terrain_excess_db
@@ -73,7 +73,7 @@ class WisunFan:
     )
 
     phy_mode: str = parameter("1a", "", "SUN FSK operating mode: 1a 50, 2a 100, 3 150 kb/s", "Wi-SUN PHY register")
-    fec: bool = parameter(False, "", "rate-1/2 forward error correction", "IEEE 802.15.4-2020 clause 19.3")
+    fec: bool = parameter(False, "", "rate-1/2 forward error correction, header and frame double", _WBL)
     fec_gain_db: float = parameter(
         4.0, "dB", "sensitivity gained by it", "AWGN 3-5 dB; the standard grants 6", confidence="C", minimum=0.0
     )
@@ -89,8 +89,12 @@ class WisunFan:
     meter_gain_dbi: float = parameter(
         0.0, "dBi", "receive antenna of a meter; mismatch is in the sensitivity", "planning budget", confidence="C"
     )
-    site_gain_dbi: float = parameter(2.15, "dBi", "receive antenna of a collector, half-wave dipole", "planning budget")
-    noise_figure_db: float = parameter(7.0, "dB", "receiver noise figure", "5-8 dB sub-GHz transceivers", minimum=0.0)
+    site_gain_dbi: float = parameter(
+        2.15, "dBi", "receive antenna of a collector, half-wave dipole", "planning", confidence="C"
+    )
+    noise_figure_db: float = parameter(
+        7.0, "dB", "receiver noise figure", "5-8 dB sub-GHz transceivers", confidence="B", minimum=0.0
+    )
     noise_suburban_db: float = parameter(
         3.0, "dB", "man-made noise and short-range devices over the receiver, suburban", "no standard", confidence="C"
     )
@@ -106,7 +110,9 @@ class WisunFan:
     shadowing_sigma_db: float = parameter(
         7.0, "dB", "spread of links to elevated sites", "measured 6-9 dB for poles", confidence="C", minimum=0.0
     )
-    building_class: str = parameter("traditional", "", "traditional or efficient walls", "ITU-R P.2109-1 table 1")
+    building_class: str = parameter(
+        "traditional", "", "class of walls", "ITU-R P.2109-1 table 1; which, is our choice", confidence="C"
+    )
     etx_reject: float = parameter(4.0, "1", "links that need more attempts are refused", _WBL, minimum=1.05)
     etx_frame_bytes: int = parameter(
         250, "B", "frame on which the link cost is measured", _WBL, confidence="C", minimum=1
@@ -155,13 +161,29 @@ class WisunFan:
     duty_cycle: float = parameter(
         0.025,
         "1",
-        "hourly airtime budget per node: stack default 90 s/h",
+        "hourly airtime budget of a meter: stack default 90 s/h",
         "Silicon Labs Wi-SUN SDK, ETSI parameter set",
         minimum=1e-6,
         maximum=1.0,
     )
+    site_duty_cycle: float = parameter(
+        0.1,
+        "1",
+        "hourly airtime budget of a collector: 360 s/h",
+        "Silicon Labs Wi-SUN SDK, ETSI parameter set, border router",
+        minimum=1e-6,
+        maximum=1.0,
+    )
     polite_airtime_s_per_h: float = parameter(100.0, "s/h", "polite access, per 200 kHz of spectrum", _EN220)
-    policy: str = parameter("pull", "", "pull (collector polls) or push (meters send)", "head-end practice")
+    search_radius_m: float = parameter(
+        1500.0, "m", "how far siting looks for collectors around a meter", "choice", confidence="C", minimum=50.0
+    )
+    neighbour_radius_m: float = parameter(
+        200.0, "m", "how far a meter looks for relays among meters", "choice", confidence="C", minimum=10.0
+    )
+    policy: str = parameter(
+        "pull", "", "pull (collector polls) or push (meters send)", "head-end practice", confidence="C"
+    )
 
     def __post_init__(self) -> None:
         sun_fsk.mode_of(self.phy_mode)
@@ -185,11 +207,19 @@ class WisunFan:
 
     @property
     def hourly_airtime_s(self) -> float:
-        """Transmitting time that one node has in any hour [s]."""
+        """Transmitting time that a meter has in any hour [s]."""
+        return self._hourly_s(self.duty_cycle)
+
+    @property
+    def site_hourly_airtime_s(self) -> float:
+        """Transmitting time that a collector has in any hour [s]."""
+        return self._hourly_s(self.site_duty_cycle)
+
+    def _hourly_s(self, duty_cycle: float) -> float:
         if self.access == "plain":
-            return 3600.0 * min(self.duty_cycle, band_at(self.region, self.frequency_hz).duty_cycle)
+            return 3600.0 * min(duty_cycle, band_at(self.region, self.frequency_hz).duty_cycle)
         portions = max(self._channels * sun_fsk.mode_of(self.phy_mode).spacing_hz / 200e3, 1.0)
-        return min(3600.0 * self.duty_cycle, self.polite_airtime_s_per_h * portions)
+        return min(3600.0 * duty_cycle, self.polite_airtime_s_per_h * portions)
 
     @property
     def _channels(self) -> int:
@@ -268,7 +298,7 @@ class WisunFan:
         """Loss at each node between its antenna and the outside."""
         loss_db = enclosure_loss_db(
             paths.node_enclosure,
-            draws.uniform("enclosure", paths.node_key),
+            draws.uniform(PURPOSE, paths.node_key),
             frequency_hz=self.frequency_hz,
             building_class=self.building_class,
         )
@@ -288,6 +318,17 @@ class WisunFan:
         above_db = np.asarray(snr_db, np.float64) - self._sensitivity_snr_db
         per = sun_fsk.packet_error_ratio(above_db, np.asarray(n_bytes) + sun_fsk.FCS_BYTES)
         return np.asarray(np.where(np.asarray(mode) >= 0, per, 1.0))
+
+    def airtime_s(self, mode: Array, n_bytes: Array) -> Array:
+        """Time on air over one hop of a message of ``n_bytes``: its frames and their acknowledgements, no repeats [s].
+
+        Raises ValueError for a mode that does not exist.
+        """
+        if (np.asarray(mode) != 0).any():
+            raise ValueError("Wi-SUN FAN has one mode here, number 0; choose phy_mode instead")
+        n_frames, payload = frames_of(n_bytes, self.mtu_bytes)
+        frame_s = self._airtime_s(payload + self.frame_overhead_bytes) + self._airtime_s(self.ack_bytes)
+        return np.asarray(n_frames * frame_s)
 
     def _airtime_s(self, psdu_bytes: Any) -> Array:
         mode = sun_fsk.mode_of(self.phy_mode)
@@ -314,7 +355,8 @@ class WisunFan:
         return Reach(*hop_reach(*ends, n_meters=paths.n_meters, n_sites=paths.n_sites, max_hops=self.planning_hops))
 
     def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
-        """Channel time next to the collector, with the attempts of each meter's best link."""
+        """Time next to the collector with the attempts of each meter's best link: on the channel, or out of the
+        collector's own hourly airtime where that is scarcer."""
         attempts = np.full(paths.node_key.size, self.etx_reject)
         cost = np.minimum(self.link_cost(quality), self.etx_reject)
         for ends in (paths.from_node, paths.to_node):
@@ -322,8 +364,10 @@ class WisunFan:
         n_frames, psdu = self._frames(exchanges, np.ones(paths.n_meters, np.int16))
         window_s = np.asarray(exchanges.window_s, np.float64)
         longest_s = float(window_s.max(initial=0.0))
-        once_s = n_frames * (self._airtime_s(psdu) + self._airtime_s(self.ack_bytes))
-        share_s = once_s * attempts[exchanges.meter] * longest_s / window_s[exchanges.service]
+        data_s, ack_s = n_frames * self._airtime_s(psdu), n_frames * self._airtime_s(self.ack_bytes)
+        sent_s = np.where(exchanges.direction == UP, ack_s, data_s)
+        scarcest_s = np.maximum(data_s + ack_s, sent_s * self.max_utilisation * 3600.0 / self.site_hourly_airtime_s)
+        share_s = scarcest_s * attempts[exchanges.meter] * longest_s / window_s[exchanges.service]
         meter_s = np.bincount(exchanges.meter, share_s, paths.n_meters)
         return Load(meter_s, self.max_utilisation * longest_s, self.max_meters_per_site)
 
@@ -381,6 +425,8 @@ class WisunFan:
         draws: Draws,
     ) -> Outcome:
         """Fate of every exchange over the tree: frame repetitions, contention, polling order, hourly airtime."""
+        if paths.n_sites == 0 or paths.n_meters == 0:
+            return _nobody(len(exchanges.services), routes.reason)
         traffic = _Traffic.of(exchanges, routes, paths)
         polling = draws.uniform("polling order", paths.node_key[: paths.n_meters])
         n_frames, psdu = (column[traffic.rows] for column in self._frames(exchanges, routes.hops))
@@ -418,9 +464,13 @@ class WisunFan:
             if scenario.interference:
                 erlang = sums.airtime_s / traffic.active_s(turn)
                 disturbed, busy = self._mac.disturbance(_audible(paths, quality, erlang), erlang)
-        allowed = np.minimum(self.hourly_airtime_s / np.maximum(sums.load, 1e-12), 1.0)
+        is_site = np.arange(n_nodes) >= paths.n_meters
+        hourly_s = np.where(is_site, self.site_hourly_airtime_s, self.hourly_airtime_s)
+        allowed = np.minimum(hourly_s / np.maximum(sums.load, 1e-12), 1.0)
         share = along_path(traffic.parent, allowed, np.minimum)[: paths.n_meters]
-        return traffic.outcome(turn, share, routes, _weakest_limit(routes, paths, quality))
+        late_s = np.maximum(sums.airtime_s * 3600.0 / hourly_s - traffic.spell_s(turn), 0.0) / 2.0
+        held_s = along_path(traffic.parent, late_s, np.maximum)[: paths.n_meters]
+        return traffic.outcome(turn, share, held_s, routes, _weakest_limit(routes, paths, quality))
 
     @property
     def _mac(self) -> MeshMac:
@@ -487,6 +537,7 @@ class _Traffic:
     window_s: Array
     timeout_s: Array
     tries: Array
+    n_services: int
     n_meters: int
     n_sites: int
 
@@ -518,6 +569,7 @@ class _Traffic:
             np.repeat(window_s, paths.n_meters),
             exchanges.timeout_s[rows],
             exchanges.tries[rows],
+            len(exchanges.services),
             paths.n_meters,
             paths.n_sites,
         )
@@ -538,14 +590,14 @@ class _Traffic:
         routed = self.site >= 0
         slot_s = np.where(routed, np.maximum(mean_s / parallel_sessions, channel_s / max_utilisation), 0.0)
         queued_s = np.where(self.asked, slot_s, 0.0)
-        service = np.arange(self.window_s.size) // self.n_meters
+        service = np.repeat(np.arange(self.n_services), self.n_meters)
         group = service * (self.n_sites + 1) + self.site
         per_cell_s = np.bincount(np.maximum(self.site, 0), np.where(routed, slot_s / self.window_s, 0.0), self.n_sites)
-        n_groups = (int(service.max(initial=0)) + 1) * (self.n_sites + 1)
+        n_groups = self.n_services * (self.n_sites + 1)
         own = np.bincount(np.maximum(group, 0), np.where(routed, slot_s / self.window_s, 0.0), n_groups)
         others = np.maximum(per_cell_s[np.maximum(self.site, 0)] - own[np.maximum(group, 0)], 0.0)
         stretched_s = queued_s / np.maximum(1.0 - others, 0.05)
-        start_s = queue_start_s(stretched_s, group, np.tile(polling, self.window_s.size // max(self.n_meters, 1)))
+        start_s = queue_start_s(stretched_s, group, np.tile(polling, self.n_services))
         used = np.bincount(np.maximum(self.site, 0), np.where(routed, channel_s / self.window_s, 0.0), self.n_sites)[
             np.maximum(self.site, 0)
         ]
@@ -573,9 +625,16 @@ class _Traffic:
         own_site = self.site[: self.n_meters]
         return np.concatenate([np.where(own_site >= 0, site_s[np.maximum(own_site, 0)], np.inf), site_s])
 
-    def outcome(self, turn: _Turns, airtime_share: Array, routes: Routes, path_limit: Array) -> Outcome:
-        """Arrival by the deadline, latency and what limits it."""
-        shape = (-1, self.n_meters)
+    def spell_s(self, turn: _Turns) -> Array:
+        """Per node, the time over which its traffic is spent, at least the hour in which a budget may go at once."""
+        return np.maximum(self.active_s(turn), 3600.0)
+
+    def outcome(self, turn: _Turns, airtime_share: Array, held_s: Array, routes: Routes, path_limit: Array) -> Outcome:
+        """Arrival by the deadline, latency and what limits it.
+
+        ``held_s`` is the mean wait for the next hour's airtime, uniform up to its double.
+        """
+        shape = (self.n_services, self.n_meters)
         routed = self.site >= 0
         busy = routed & (self.n_exchanges > 0)
         count = np.maximum(self.n_exchanges, 1)
@@ -583,16 +642,20 @@ class _Traffic:
         variance_s2 = np.maximum(turn.variance_s2 / count, (0.01 * mean_s) ** 2)
         k, scale_s = mean_s**2 / variance_s2, variance_s2 / mean_s
         in_time = np.where(busy, gammainc(k, np.maximum(self.window_s - turn.start_s, 0.0) / scale_s), 1.0)
-        share = np.tile(airtime_share, self.window_s.size // max(self.n_meters, 1))
+        share = np.tile(airtime_share, self.n_services)
         p_link = np.exp(turn.log_arrival)
         p_arrive = np.where(routed, p_link * in_time * turn.channel_share * share, 0.0)
         parts = np.stack([p_link, in_time * turn.channel_share, share])
         codes = np.array([0, Reason.CAPACITY, Reason.DUTY_CYCLE], np.int8)[parts.argmin(axis=0)]
-        blamed = np.where(codes == 0, np.tile(path_limit, self.window_s.size // max(self.n_meters, 1)), codes)
-        unserved = np.tile(routes.reason, self.window_s.size // max(self.n_meters, 1))
+        blamed = np.where(codes == 0, np.tile(path_limit, self.n_services), codes)
+        unserved = np.tile(routes.reason, self.n_services)
         reason = np.where(routed, np.where(p_arrive < _CERTAIN, blamed, Reason.NONE), unserved)
         possible = p_arrive > 0.0
-        latency = [np.where(possible, np.where(busy, gammaincinv(k, q) * scale_s, 0.0), np.inf) for q in (0.5, 0.95)]
+        held = np.tile(held_s, self.n_services)
+        latency = [
+            np.where(possible, np.where(busy, gammaincinv(k, q) * scale_s + 2.0 * q * held, 0.0), np.inf)
+            for q in (0.5, 0.95)
+        ]
         return Outcome(
             p_arrive.reshape(shape),
             latency[0].reshape(shape),
@@ -600,6 +663,13 @@ class _Traffic:
             np.where(routed, turn.attempts, 0.0).reshape(shape),
             reason.astype(np.int8).reshape(shape),
         )
+
+
+def _nobody(n_services: int, reason: Array) -> Outcome:
+    """The outcome where there is no site at all, or no meter."""
+    shape = (n_services, reason.size)
+    never = np.full(shape, np.inf)
+    return Outcome(np.zeros(shape), never, never, np.zeros(shape), np.tile(reason, (n_services, 1)).astype(np.int8))
 
 
 def link_loss_db(

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amiplan.meters import apdu, axdr, clock, load, wrapper
+from amiplan.meters import acse, apdu, axdr, clock, load, wrapper
 from amiplan.meters.apdu import DataAccess
 from amiplan.meters.axdr import NULL
 from amiplan.meters.client import ExchangeFailed, converse, read_all
-from amiplan.meters.obis import CLOCK, ENERGY_REGISTERS, IMPORT_ACTIVE, LOAD_PROFILE
+from amiplan.meters.obis import ASSOCIATION, CLOCK, ENERGY_REGISTERS, IMPORT_ACTIVE, LOAD_PROFILE
 from amiplan.meters.objects import AccessError, ProfileGeneric
 from amiplan.meters.reading import join
 from amiplan.meters.security import sealed_bytes
@@ -169,6 +169,44 @@ def test_a_replayed_association_does_not_disturb_an_open_one():
     answer = server.handle(session.send(answer))
     session.send(answer)
     assert server.counters["replay"] == 1
+
+
+def test_a_wrong_answer_to_the_challenge_opens_nothing():
+    server, head_end = meter(association="fresh")
+    session = head_end.read("register")
+    session.send(server.handle(next(session)))
+    for proof in (bytes(17), b"short"):
+        wrong = apdu.encode(apdu.ActionRequest(15, ASSOCIATION, 1, axdr.octets(proof)))
+        server.handle(wrapper.pack(1, 1, head_end.channel.seal(wrong)))
+    assert (server.counters["authentication"], server.counters["malformed"]) == (1, 1)
+    other = apdu.encode(apdu.ActionRequest(15, ASSOCIATION, 2, axdr.octets(bytes(17))))
+    get = apdu.encode(apdu.GetRequest(3, IMPORT_ACTIVE, 2))
+    for request in (other, get):
+        answer = wrapper.unpack(server.handle(wrapper.pack(1, 1, head_end.channel.seal(request)))).apdu
+        assert answer == apdu.encode(apdu.ExceptionResponse(1, 1))
+    assert server.counters["not_associated"] == 2
+
+
+def test_a_meter_that_cannot_prove_itself_is_not_believed():
+    server, head_end = meter(association="fresh")
+    session = head_end.read("register")
+    pass_3 = session.send(server.handle(next(session)))
+    server._challenges = (bytes(16), server._challenges[1])
+    with pytest.raises(ExchangeFailed, match="pass 3 or 4"):
+        session.send(server.handle(pass_3))
+
+
+@pytest.mark.parametrize("asked", [
+    acse.Association(acse.CONTEXT_PLAIN, acse.initiate_request(500)),
+    acse.Association(acse.CONTEXT_CIPHERED, bytes(33), acse.MECHANISM_HLS_GMAC, b"STRANGER", bytes(16)),
+    acse.Association(acse.CONTEXT_CIPHERED, bytes(33), acse.MECHANISM_HLS_GMAC, b"AMPHEAD0", bytes(4)),
+])  # fmt: skip
+def test_strange_associations_are_rejected_and_leave_the_open_one_alone(asked):
+    server, head_end = meter()
+    answer = acse.decode(server.answer(acse.encode(asked)))
+    assert (answer.result, answer.diagnostic) == (acse.REJECTED, acse.AUTHENTICATION_FAILED)
+    assert server.counters["authentication"] == 1
+    assert read_all(server, head_end, "register").values.size == 1
 
 
 def test_nothing_is_said_before_the_association():

@@ -204,8 +204,7 @@ def _sites_of(name: str, area: ServiceArea, candidates: CandidateSites) -> gpd.G
         return candidates.cells
     if name != "g3_plc":
         return candidates.sites
-    sites = area.transformers.rename(columns={"transformer_id": "site_id"})
-    return sites.assign(kind="substation", height_m=1.0, owner="own")
+    return area.transformers.assign(kind="transformer", owner="own")
 
 
 def made_result(name, area, candidates, services, dead, rng) -> StudyResult:
@@ -283,8 +282,9 @@ def made_result(name, area, candidates, services, dead, rng) -> StudyResult:
 
 
 def _meter_rows(name, area, sites, services, d) -> gpd.GeoDataFrame:
-    labels = np.array([Reason(code).label for code in range(len(Reason))])
-    site_id = np.append(sites.site_id.to_numpy(dtype=object), "")
+    labels = np.array([Reason(code).label for code in range(len(Reason))], dtype=object)
+    labels[Reason.NONE] = ""
+    site_id = np.append(sites["site_id" if "site_id" in sites else "transformer_id"].to_numpy(object), "")
     frames = []
     for s, service in enumerate(services):
         columns = {
@@ -407,7 +407,7 @@ def _sessions(services: tuple[str, ...]) -> pd.DataFrame:
         (service, policy, leg, direction, size)
         for service in services
         for policy in ("pull", "push")
-        for leg, direction, size in (("get_request", "down", 49), ("get_response", "up", 438), ("total", "", 487))
+        for leg, direction, size in (("get_request", "down", 49), ("get_response", "up", 438))
     ]
     return pd.DataFrame(rows, columns=["service", "policy", "leg", "direction", "bytes"])
 

@@ -46,12 +46,12 @@ def test_kpis_and_cost_read_back(folder, study):
 def test_the_meter_table_holds_every_meter_for_each_technology_and_service(folder, study):
     meters = gpd.read_parquet(folder / "meters.parquet")
     assert tuple(meters.columns) == METER_COLUMNS
-    assert str(meters.crs) == study.area.crs
+    assert meters.crs == study.area.crs
     sizes = meters.groupby(["scenario", "technology", "service"]).size()
     assert len(sizes) == 8
     assert (sizes == 324).all()
     fate = meters.served.to_numpy(bool)
-    assert (meters.reason[~fate] != "none").all()
+    assert ((meters.reason == "") == fate).all()
     assert not meters.drop(columns="geometry").isna().any().any()
     assert meters.geometry.isna().sum() == 2 * 8
 
@@ -122,13 +122,22 @@ def test_the_run_record_conserves_meters(folder):
     assert {i["digest"] for i in record["inputs"]} == {"ab12cd34ef56", "9911aa22bb33"}
 
 
-def test_an_existing_folder_needs_a_word(study, folder, tmp_path):
+def test_somebody_elses_folder_is_refused(study, tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "notes.txt").write_text("keep me")
+    with pytest.raises(ValueError, match="not a result folder"):
+        write_results(study, tmp_path / "letters")
+    with pytest.raises(ValueError, match="not a result folder"):
+        write_results(study, tmp_path / "letters" / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    write_results(study, tmp_path / "empty")
+
+
+def test_an_earlier_result_is_replaced_and_other_files_stay(study, folder, tmp_path):
     target = tmp_path / "mine"
     shutil.copytree(folder, target)
     (target / "notes.txt").write_text("keep me")
-    with pytest.raises(ValueError, match="exists already"):
-        write_results(study, target)
-    write_results(replace(study, seed=99), target, replace=True)
+    write_results(replace(study, seed=99), target)
     assert (target / "notes.txt").read_text() == "keep me"
     assert json.loads((target / "run.json").read_text())["seed"] == 99
 

@@ -160,6 +160,8 @@ def test_hollow_marks_what_is_read_in_half_of_the_periods(study):
     symbols = [t.marker.symbol for t in figure.data if isinstance(t.meta, dict)]
     hollow = sum(s.endswith("-open") for group in symbols for s in ([group] if isinstance(group, str) else group))
     assert hollow == wanted > 0
+    outlined = [t for t in figure.data if isinstance(t.meta, dict) and "-open" in str(t.marker.symbol)]
+    assert all(t.marker.line.width > 1.0 for t in outlined)
 
 
 def test_slugs_carry_the_scenario_where_there_are_several(study):

@@ -84,7 +84,7 @@ def test_the_summary_answers_in_three_sentences(study):
     standings = report_tables.standings(study)
     who, cheapest, why = summary(study, standings)
     first = max(standings, key=lambda s: s.n_served)
-    assert who.startswith(f"Of 324 meters in, by the deadline and with the backhaul included, {first.label} reads")
+    assert who.startswith(f"Of 324 meters in, by the deadline and with the backhaul included, {first.label} serves")
     price = study.tco.set_index("technology").eac_per_meter
     assert f"{study.label(price.idxmin())} is the cheapest at {price.min():.2f} EUR per meter and year" in cheapest
     assert all(f"of {s.n} meters)" in why for s in standings)
@@ -203,3 +203,16 @@ def test_json_inside_the_page_is_safe():
     assert "<" not in safe_json({"a": "</script>"})
     with pytest.raises(ValueError, match="Out of range"):
         safe_json({"a": float("nan")})
+
+
+def test_the_kpi_table_has_a_column_per_technology_and_the_denominator(study):
+    table = report_tables.kpi_table(study)
+    assert table.head == ("Service", "KPI", *(study.label(r.technology) for r in study.results), "n")
+    assert len(table.rows) == 4
+    assert {row[-1] for row in table.rows} == {"324"}
+    assert table.rows[1][2] == "61.5 s (60 to 66)"
+
+
+def test_the_bytes_of_a_read_are_added_up_over_its_legs(study):
+    rows = report_tables.session_totals(study).rows
+    assert rows[0] == ("daily profile", "pull", "438", "49", "487")

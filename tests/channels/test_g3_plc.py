@@ -1,0 +1,303 @@
+"""G3-PLC as a technology: channel, modes, routes, reasons and the fast tier on small feeders."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from amiplan.channels.draws import Draws, mix
+from amiplan.channels.paths import CablePaths
+from amiplan.channels.powerline.pairs import area_pairs
+from amiplan.channels.routing.link_cost import (
+    CostWeights,
+    cheapest_tree,
+    directional_cost,
+    link_cost,
+    link_quality_indicator,
+)
+from amiplan.channels.technologies.g3_plc import G3Plc
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TECH = G3Plc()
+DRAWS = Draws(3, 1)
+
+
+def feeder(n_meters=12, step_m=40.0, *, areas=1, phases=3, extra_edges=(), keys=None, kva=400.0):
+    """Strings of houses: bus, then one joint every ``step_m`` with a 15 m service to its meter."""
+    per = 2 * n_meters + 1
+    start, end, metres, cable, meter, bus = [], [], [], [], [], []
+    for area in range(areas):
+        base = area * per
+        bus.append(base)
+        for house in range(n_meters):
+            joint, service = base + 1 + 2 * house, base + 2 + 2 * house
+            start += [base if house == 0 else joint - 2, joint]
+            end += [joint, service]
+            metres += [step_m, 15.0]
+            cable += [0, 1]
+            meter.append(service)
+        for a, b, length in extra_edges if area == 0 else ():
+            start, end, metres, cable = [*start, a], [*end, b], [*metres, length], [*cable, 0]
+    edges = np.array(start), np.array(end), np.array(metres)
+    owner = np.repeat(np.arange(areas), per)
+    pairs = area_pairs(*edges, owner, np.array(meter), np.array(bus), 1e6)
+    n = len(meter)
+    return CablePaths(
+        *edges,
+        np.array(cable, np.int16),
+        ("NAYY 4x150 SE", "NAYY 4x50 SE"),
+        owner,
+        np.array(meter),
+        np.array(bus),
+        np.full(areas, kva),
+        np.full(n, phases, np.int8),
+        *pairs,
+        np.arange(1, n + areas + 1).astype(np.uint64) if keys is None else keys,
+        n,
+        areas,
+    )
+
+
+def reading(n_meters, answer_bytes=500, window_s=3600.0):
+    return Exchanges(
+        exchange=np.repeat(np.arange(n_meters), 2),
+        leg=np.tile([0, 1], n_meters),
+        meter=np.repeat(np.arange(n_meters), 2),
+        service=np.zeros(2 * n_meters, int),
+        direction=np.tile([DOWN, UP], n_meters),
+        bytes=np.tile([60, answer_bytes], n_meters),
+        depends_on=np.tile([-1, 0], n_meters),
+        not_before_s=np.zeros(2 * n_meters),
+        timeout_s=np.full(2 * n_meters, 60.0),
+        tries=np.ones(2 * n_meters, int),
+        services=("profile",),
+        window_s=(window_s,),
+    )
+
+
+def both(quality):
+    return np.concatenate([quality.margin_up_db, quality.margin_down_db])
+
+
+def carried(tech, paths, quality, built=None, **traffic):
+    routes = tech.routes(paths, quality, np.ones(paths.n_sites, bool) if built is None else built)
+    return routes, tech.carry(reading(paths.n_meters, **traffic), routes, paths, quality, Scenario(), DRAWS)
+
+
+@pytest.mark.parametrize("phases", [1, 3])
+def test_removing_a_noise_source_never_lowers_an_snr(phases):
+    paths = feeder(phases=phases)
+    noisy = dataclasses.replace(TECH, noise_lines_per_node=4.0).assess(paths, Scenario(), DRAWS)
+    clean = dataclasses.replace(TECH, noise_lines_per_node=0.0).assess(paths, Scenario(), DRAWS)
+    assert np.all(both(clean) >= both(noisy) - 1e-5)
+    assert np.any(both(clean) > both(noisy) + 0.1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(80, 121), st.floats(0.1, 1.0), st.sampled_from([1, 3]))
+def test_more_power_never_lowers_a_margin(level, more, phases):
+    paths = feeder(8, phases=phases)
+    low, high = (
+        dataclasses.replace(TECH, tx_level_dbuv=x).assess(paths, Scenario(), DRAWS) for x in (level, level + more)
+    )
+    assert np.all(both(high) >= both(low) - 1e-4)
+    assert np.mean(both(high) - both(low)) > 0.05
+
+
+def test_noise_and_low_load_impedance_cost_margin():
+    paths = feeder(phases=1)
+    plain = both(TECH.assess(paths, Scenario(), DRAWS))
+    assert np.all(both(TECH.assess(paths, Scenario(noise_offset_db=6.0), DRAWS)) < plain)
+    assert both(TECH.assess(paths, Scenario(load_impedance_factor=0.2), DRAWS)).mean() < plain.mean() - 3
+
+
+def test_up_and_down_differ_but_the_columns_do_not_depend_on_the_order_of_areas():
+    one, many = feeder(keys=mix(np.arange(13, dtype=np.uint64))), feeder(areas=3)
+    quality = TECH.assess(one, Scenario(), DRAWS)
+    assert np.abs(quality.snr_up_db - quality.snr_down_db).max() > 1
+    keys = np.arange(1, many.n_meters + 4).astype(np.uint64)
+    single = feeder(keys=np.r_[keys[:12], keys[36:37]])
+    alone, together = TECH.assess(single, Scenario(), DRAWS), TECH.assess(many, Scenario(), DRAWS)
+    first = many.from_node < 12
+    np.testing.assert_allclose(together.margin_up_db[first], alone.margin_up_db, atol=1e-4)
+
+
+def test_a_redundant_loop_of_negligible_effect_gives_nearly_the_tree():
+    tree = TECH.assess(feeder(6), Scenario(), DRAWS)
+    looped = TECH.assess(feeder(6, extra_edges=[(2, 12, 2e5)]), Scenario(), DRAWS)
+    assert np.abs(both(looped) - both(tree)).max() < 3
+    real = TECH.assess(feeder(6, extra_edges=[(0, 11, 30.0)]), Scenario(), DRAWS)
+    assert np.abs(both(real) - both(tree)).max() > 3
+
+
+def test_single_phase_links_pay_for_crossing_and_the_switch_turns_it_off():
+    paths = feeder(phases=1)
+    one_phase = dataclasses.replace(TECH, site_phases=1)
+    loss = one_phase.assess(paths, Scenario(), DRAWS).loss_db
+    three = TECH.assess(paths, Scenario(), DRAWS).loss_db
+    direct = paths.to_node >= paths.n_meters
+    assert loss[direct].mean() > three[direct].mean() + 3
+    assert (one_phase.assess(paths, Scenario(), DRAWS).limit == Reason.CROSS_PHASE).any()
+    off = dataclasses.replace(TECH, phase_model=False).assess(paths, Scenario(), DRAWS)
+    assert not (off.limit == Reason.CROSS_PHASE).any()
+
+
+def test_loss_lies_where_lines_with_house_loads_are_known_to_lie():
+    # reference/plc.md 5.5: house median 6 ohm, same phase: 19 to 22 dB at 100 m, 35 to 41 at 200 m, 52 to 63 at 360 m;
+    # half the houses per length here, on all phases, rural median 7.1 ohm
+    paths = feeder(15, step_m=25.0)
+    losses = [TECH.assess(paths, Scenario(), Draws(1, r)).loss_db for r in range(5)]
+    direct = paths.to_node >= paths.n_meters
+    metres, loss = paths.distance_m[direct], np.mean(losses, axis=0)[direct]
+    for distance, low, high in ((115, 12, 30), (215, 20, 45), (340, 28, 68)):
+        assert low < np.interp(distance, metres, loss) < high
+
+
+def test_everybody_is_routed_by_valid_trees_within_the_hop_limit():
+    paths = feeder(30, step_m=60.0, areas=2, phases=1)
+    quality = dataclasses.replace(TECH, environment="urban").assess(paths, Scenario(), DRAWS)
+    routes = TECH.routes(paths, quality, np.ones(2, bool))
+    served = routes.server >= 0
+    assert served.any()
+    assert routes.hops.max() > 1
+    assert np.all(routes.hops[served] <= TECH.max_hops)
+    assert np.all((routes.reason == Reason.NONE) == served)
+    for meter in np.flatnonzero(served):
+        node, hops = meter, 0
+        while node < paths.n_meters:
+            link = routes.link[node]
+            assert {int(paths.from_node[link]), int(paths.to_node[link])} == {node, int(routes.parent[node])}
+            assert quality.usable[link]
+            node, hops = int(routes.parent[node]), hops + 1
+        assert hops == routes.hops[meter]
+        assert node - paths.n_meters == routes.server[meter] == paths.feeder_area[paths.meter_feeder_node[meter]]
+    reach = TECH.reach(paths, quality)
+    assert set(np.flatnonzero(served)) <= set(reach.meter.tolist())
+
+
+def test_reasons_name_what_fails():
+    paths = feeder(30, step_m=60.0, areas=2)
+    quality = TECH.assess(paths, Scenario(), DRAWS)
+    half = TECH.routes(paths, quality, np.array([True, False]))
+    assert np.all(half.reason[30:] == Reason.NO_TRANSFORMER)
+    short = dataclasses.replace(TECH, max_hops=1).routes(paths, quality, np.ones(2, bool))
+    assert (short.reason == Reason.HOP_LIMIT).any()
+    loud = TECH.assess(paths, Scenario(noise_offset_db=80.0), DRAWS)
+    reasons = TECH.routes(paths, loud, np.ones(2, bool)).reason
+    assert np.all(np.isin(reasons, [Reason.ATTENUATION, Reason.NOISE]))
+    island = dataclasses.replace(paths, meter_feeder_node=np.where(np.arange(60) == 7, -1, paths.meter_feeder_node))
+    kept = (paths.from_node != 7) & (paths.to_node != 7)
+    island = dataclasses.replace(
+        island, from_node=paths.from_node[kept], to_node=paths.to_node[kept], distance_m=paths.distance_m[kept]
+    )
+    routes = TECH.routes(island, TECH.assess(island, Scenario(), DRAWS), np.ones(2, bool))
+    assert routes.reason[7] == Reason.NO_TRANSFORMER
+
+
+def test_a_meter_without_links_lacks_a_neighbour_and_no_links_at_all_serve_nobody():
+    paths = feeder(3)
+    none = dataclasses.replace(paths, from_node=np.zeros(0, int), to_node=np.zeros(0, int), distance_m=np.zeros(0))
+    quality = TECH.assess(none, Scenario(), DRAWS)
+    routes, outcome = carried(TECH, none, quality)
+    assert np.all(routes.reason == Reason.NO_NEIGHBOUR)
+    assert np.all(outcome.p_arrive == 0)
+    assert TECH.reach(none, quality).meter.size == 0
+    assert np.all(TECH.load(reading(3), none, quality).meter_airtime_s > 0)
+
+
+def test_link_cost_after_the_published_function():
+    weights = CostWeights(robust=0, modulation=0, tones=0, quality=10, hop=4)
+    np.testing.assert_array_equal(link_quality_indicator(np.array([-11.0, -9.9, 3.0, 53.75])), [0, 0, 52, 255])
+    cost = directional_cost(np.array([-10.0, 53.75]), False, 3, 1.0, weights)
+    np.testing.assert_array_equal(cost, [10, 0])
+    half = directional_cost(np.array([53.75]), False, 1, 0.5, CostWeights(tones=1.0, quality=0.0))
+    assert half[0] == 0  # one half goes down
+    strong, weak = link_cost(np.array([3.0, 3.0]), np.array([5.0, 5.0]), np.array([20.0, 2.0]), weights)
+    assert 9 < strong < 9.01
+    assert weak > 4000
+
+
+def test_hop_limit_reroutes_by_fewest_hops():
+    # a chain of cheap links of five hops, and one dear link straight home
+    start, end = np.array([0, 1, 2, 3, 4, 0]), np.array([1, 2, 3, 4, 5, 5])
+    cost = np.array([1.0, 1, 1, 1, 1, 50])
+    area = np.zeros(6, int)
+    _, _, hops, _ = cheapest_tree(start, end, cost, 6, np.array([5]), area, 8)
+    assert hops[0] == 5
+    _, root, hops, too_far = cheapest_tree(start, end, cost, 6, np.array([5]), area, 3)
+    assert hops.max() == 3
+    assert not too_far.any()
+    _, root, _, too_far = cheapest_tree(start[:5], end[:5], cost[:5], 6, np.array([5]), area, 3)
+    np.testing.assert_array_equal(too_far, [True, True, False, False, False, False])
+    assert root[0] == -1
+    with pytest.raises(ValueError, match="max_hops"):
+        cheapest_tree(start, end, cost, 6, np.array([5]), area, 0)
+
+
+def test_the_cycle_fills_the_window_and_what_is_late_lacks_capacity():
+    paths = feeder(20)
+    quality = TECH.assess(paths, Scenario(), DRAWS)
+    _, easy = carried(TECH, paths, quality)
+    assert np.all(easy.p_arrive > 0.99)
+    assert np.all(easy.latency_p50_s <= easy.latency_p95_s)
+    _, tight = carried(TECH, paths, quality, window_s=float(np.median(easy.latency_p50_s)))
+    late = tight.p_arrive[0] < 0.5
+    assert 0.3 < late.mean() < 0.7
+    assert np.all(tight.reason[0, late] == Reason.CAPACITY)
+    _, heavier = carried(TECH, paths, quality, answer_bytes=2000)
+    assert heavier.latency_p50_s.max() > 2 * easy.latency_p50_s.max()
+    routes = TECH.routes(paths, quality, np.ones(1, bool))
+    alone = TECH.carry(reading(20), routes, paths, quality, Scenario(interference=False), DRAWS)
+    assert np.all(alone.latency_p50_s <= easy.latency_p50_s + 1e-9)
+    side = dataclasses.replace(TECH, parallel_polls=4).carry(reading(20), routes, paths, quality, Scenario(), DRAWS)
+    assert side.latency_p50_s.max() < easy.latency_p50_s.max()
+
+
+def test_load_is_the_channel_time_of_the_best_link():
+    paths = feeder(5)
+    quality = TECH.assess(paths, Scenario(), DRAWS)
+    load = TECH.load(reading(5), paths, quality)
+    assert np.all((load.meter_airtime_s > 0.1) & (load.meter_airtime_s < 3))
+    assert load.site_capacity_s == pytest.approx(0.8 * 3600)
+
+
+def test_airtime_of_a_message_is_that_of_its_segments():
+    # ROBO carries 133 - 25 = 108 B a segment; 85 B and 15 B of headers are one
+    one = float(TECH.airtime_s(np.array([0]), np.array([93]))[0])
+    assert one == pytest.approx(0.2165, abs=2e-4)  # reference/plc.md 1.3: ROBO 133 B with RIFS, ACK, CIFS
+    assert float(TECH.airtime_s(np.array(0), np.array(800))) > 7 * one
+    with pytest.raises(ValueError, match="mode"):
+        TECH.airtime_s(np.array([-1]), np.array([10]))
+    with pytest.raises(ValueError, match="no bytes"):
+        TECH.airtime_s(np.array([0]), np.array([0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"environment": "lunar"}, "environment"),
+        ({"site_phases": 2}, "1 or 3"),
+        ({"mac_overhead_bytes": 60, "use_super_robo": True}, None),
+    ],
+)
+def test_impossible_configurations_are_refused(change, words):
+    tech = dataclasses.replace(TECH, **change)
+    if words is None:
+        assert tech.mac.mac_overhead_bytes == 60
+        with pytest.raises(ValueError, match="fills a whole"):
+            _ = dataclasses.replace(TECH, mac_overhead_bytes=200).mac
+    else:
+        with pytest.raises(ValueError, match=words):
+            tech.assess(feeder(2), Scenario(), DRAWS)
+
+
+def test_packet_error_ratio_broadcasts_and_tables_stand():
+    ratio = TECH.packet_error_ratio(np.array([[-5.0], [30.0]]), np.array([0, 3]), 100)
+    assert ratio.shape == (2, 2)
+    assert np.all(ratio[0] > 0.9)
+    assert np.all(ratio[1] < 1e-6)
+    assert TECH.packet_error_ratio(20.0, -1, 100) == 1
+    frames = TECH.tables()
+    assert list(frames["modes"]["mode"]) == list(TECH.modes)
+    assert frames["rate_bps by payload symbols"]["ROBO"].iloc[-1] == 5592
