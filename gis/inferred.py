@@ -191,7 +191,7 @@ def _lay(
 ) -> tuple[FeederNetwork, Array]:
     """Shortest-path trees from each transformer, kept only at taps, junctions and ends."""
     served = np.flatnonzero(owner >= 0)
-    area, road, up = _paths(graph, owner, node, served)
+    area, road, up = _paths(graph, owner, node, served, rules.max_feeder_length_m)
     # Rows of (area, road node), sorted; ``up`` is the row towards the transformer, -1 at its own node.
     n_rows = area.size
     row_of = _finder(area, road, graph.n_nodes)
@@ -238,7 +238,7 @@ def _lay(
     return feeders, feeder_node
 
 
-def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array) -> tuple[Array, Array, Array]:
+def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array, limit_m: float) -> tuple[Array, Array, Array]:
     """All (area, road node) pairs on the shortest paths, sorted, and for each the pair above it (-1 at the root)."""
     matrix = graph.matrix
     areas, roads, ups = [np.arange(node.size)], [node], [np.full(node.size, -1)]
@@ -249,8 +249,8 @@ def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array) -> tuple[
         points = order[(owner[order] >= batch[0]) & (owner[order] <= batch[-1])]
         if points.size == 0:
             continue
-        _, before = dijkstra(matrix, directed=False, indices=node[batch], return_predecessors=True)
         area, at = owner[points], graph.tap[points]
+        before = _predecessors(matrix, node[batch], area - start, at, limit_m)
         while area.size:
             parent = before[area - start, at]
             moving = parent >= 0
@@ -266,6 +266,16 @@ def _paths(graph: RoadGraph, owner: Array, node: Array, served: Array) -> tuple[
     area, road, up = codes // graph.n_nodes, codes % graph.n_nodes, up[first]
     above = np.where(up >= 0, np.searchsorted(codes, area * graph.n_nodes + up), -1)
     return area, road, above
+
+
+def _predecessors(matrix: Any, roots: Array, root: Array, at: Array, limit_m: float) -> Array:
+    """(n_roots, n_nodes) node before each on the way from each root, searched within the limit where that is enough
+    to reach every node ``at`` from its ``root``, else without limit."""
+    for limit in (limit_m, np.inf):
+        _, before = dijkstra(matrix, directed=False, indices=roots, limit=limit, return_predecessors=True)
+        if ((before[root, at] >= 0) | (roots[root] == at)).all():
+            break
+    return np.asarray(before)
 
 
 def _finder(area: Array, road: Array, n_nodes: int) -> Any:

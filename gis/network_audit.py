@@ -37,16 +37,15 @@ def audit_network(feeders: FeederNetwork, meter_node: Array) -> pd.DataFrame:
     """
     graph = network_graph(feeders)
     found: list[tuple[int, str, str]] = []
+    degree = np.bincount(np.concatenate([feeders.edge_from, feeders.edge_to]), minlength=feeders.node_x_m.size)
     for component in nx.connected_components(graph):
         first = min(component)
         if not (feeders.node_area[list(component)] >= 0).any():
             n_meters = int(np.isin(meter_node, list(component)).sum())
             found.append((first, "island", f"{len(component)} nodes and {n_meters} meters are fed by no transformer"))
-        part = graph.subgraph(component)
-        n_loops = part.number_of_edges() - part.number_of_nodes() + 1
+        n_loops = int(degree[list(component)].sum()) // 2 - len(component) + 1
         if n_loops > 0:
-            found += _loops(part, n_loops)
-    degree = np.bincount(np.concatenate([feeders.edge_from, feeders.edge_to]), minlength=feeders.node_x_m.size)
+            found += _loops(graph.subgraph(component), n_loops)
     busy = np.zeros(feeders.node_x_m.size, dtype=bool)
     busy[meter_node[meter_node >= 0]] = True
     busy[feeders.transformer_node[feeders.transformer_node >= 0]] = True

@@ -105,8 +105,8 @@ def kpi_rows(
 ) -> pd.DataFrame:
     """The key figures of one technology: ``scenario, technology, service, kpi, value, low, high, unit, n``.
 
-    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` are P10 and P90 over
-    replications where the figure varies between them, else equal to the value.
+    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` of the counts of served meters
+    are P10 and P90 over resampled replications, widened to hold the value; else they equal the value.
     """
     rows: list[dict[str, Any]] = []
     n = area.n_meters_in
@@ -121,8 +121,8 @@ def kpi_rows(
 
 def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> list[dict[str, Any]]:
     served = deliveries.served[number]
-    by_replication = deliveries.served_by_replication[:, number].sum(axis=1)
-    low, high = np.percentile(by_replication, [10, 90])
+    low, high = (float(one) for one in np.percentile(deliveries.n_served_resampled[:, number], [10, 90]))
+    low, high = min(low, float(served.sum())), max(high, float(served.sum()))
     p_read = deliveries.p_read_deadline[number]
     base = {"service": service, "n": n}
     rows = [

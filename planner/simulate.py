@@ -29,6 +29,9 @@ from .tables import Deliveries, Links
 
 Array = NDArray[Any]
 
+N_RESAMPLES = 100
+"""Resamples behind the interval of a count of served meters."""
+
 REFERENCE_FRAME_BYTES = 50
 """Frame length for which ``p_link`` is stated [B]: about one ciphered register reading with headers."""
 
@@ -184,7 +187,7 @@ class _Tally:
             self.attempts / n,
             np.where(served, Reason.NONE, worst).astype(np.int8),
             served,
-            self.p_arrive >= level.read_probability,
+            resampled_counts(self.p_arrive, level.read_probability),
             _median(self.margin_db),
             self.p_link / n,
             self.server,
@@ -192,6 +195,33 @@ class _Tally:
             self.n_servers / n,
             self.out_of_range / n,
         )
+
+
+def resampled_counts(p_arrive: Array, read_probability: float) -> Array:
+    """Meters served if the replications had been others: drawn again with replacement, keyed and repeatable.
+
+    Parameters
+    ----------
+    p_arrive : (n_replications, n_services, n_meters)
+
+    Returns
+    -------
+    (N_RESAMPLES, n_services + 1) counts per service, and in all services (last column).
+
+    References
+    ----------
+    B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1), 1979.
+    """
+    n = p_arrive.shape[0]
+    keys = np.arange(N_RESAMPLES * n, dtype=np.uint64)
+    chosen = (Draws(0).uniform("resample", keys) * n).astype(np.int64).reshape(N_RESAMPLES, n)
+    counts = np.zeros((N_RESAMPLES, p_arrive.shape[1] + 1), np.int64)
+    for number, rows in enumerate(chosen):
+        weight = np.bincount(rows, minlength=n).astype(np.float32) / n
+        served = np.tensordot(weight, p_arrive, axes=1) >= read_probability
+        counts[number, :-1] = served.sum(axis=1)
+        counts[number, -1] = served.all(axis=0).sum()
+    return counts
 
 
 def best_margin_db(paths: Paths, margin_db: Array) -> Array:

@@ -63,7 +63,9 @@ class Deliveries:
     latency_p50_s, latency_p95_s : inf where never.
     reason : int8, ``Reason`` that limits; NONE only where served.
     served : bool
-    served_by_replication : (n_replications, n_services, n_meters) bool, for the intervals of totals.
+    n_served_resampled : (n_resamples, n_services + 1)
+        Meters served when the replications are drawn again with replacement, per service and (last column) in all
+        services: the spread of the totals that a finite number of replications leaves.
     margin_db, p_link, server, hops, n_servers, in_range_ratio : (n_meters,) of the plan's own link.
     backhaul_availability : (n_sites,)
     """
@@ -77,7 +79,7 @@ class Deliveries:
     attempts: Array
     reason: Array
     served: Array
-    served_by_replication: Array
+    n_served_resampled: Array
     margin_db: Array
     p_link: Array
     server: Array

@@ -75,6 +75,8 @@ def study_of(
         tiers=pd.concat(packets, ignore_index=True),
         warnings=_warnings(area, candidates, tables),
         limits=LIMITS,
+        technology_labels={one.name: one.label for one in case.technologies},
+        read_probability=case.settings.service.read_probability,
     )
 
 

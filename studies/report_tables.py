@@ -86,10 +86,13 @@ def _standing(study: Study, result: StudyResult) -> Standing:
 
 
 def served_interval(result: StudyResult, n_meters_in: int) -> tuple[float, float]:
-    """P10 and P90 over replications of the share of meters served for all services; of all meters in, 0 to 1."""
-    served = np.asarray(result.deliveries.served_by_replication).all(axis=1).sum(axis=1) / n_meters_in
-    low, high = np.quantile(served, [0.1, 0.9])
-    return float(low), float(high)
+    """P10 and P90 over resampled replications of the share of meters served in all services; of all meters in.
+
+    The interval is widened to hold the share itself.
+    """
+    share = float(result.deliveries.served.all(axis=0).sum())
+    low, high = np.quantile(result.deliveries.n_served_resampled[:, -1], [0.1, 0.9])
+    return min(float(low), share) / n_meters_in, max(float(high), share) / n_meters_in
 
 
 def _conserved(total: int, n: int, where: str) -> None:
@@ -155,7 +158,7 @@ def kpi_table(study: Study) -> Table:
         for (service, kpi, n), cells in sorted(found.items(), key=lambda item: _kpi_rank(item[0]))
     )
     head = ("Service", "KPI", *(_name(study, r) for r in study.results), "n")
-    caption = "KPIs; every ratio is of n, in brackets P10 to P90 of single replications"
+    caption = "KPIs; every ratio is of n, in brackets P10 to P90 over resampled replications"
     return Table(caption, head, rows, (False, False, *([True] * (len(keys) + 1))))
 
 

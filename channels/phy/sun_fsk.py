@@ -167,7 +167,7 @@ def level_at_attempts_db(attempts: float, n_bytes: float = REFERENCE_BYTES) -> f
     Raises ValueError where ``attempts`` is not above 1.
 
     >>> round(level_at_attempts_db(4.0), 2)
-    -1.44
+    -1.43
     """
     if attempts <= 1.0:
         raise ValueError("expected attempts must be above 1")

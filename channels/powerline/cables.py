@@ -109,7 +109,7 @@ def line_constants(cable: str, frequency_hz: Array) -> tuple[Array, Array, Array
 
     >>> r, l, c, g = line_constants("NAYY 4x150", np.array([91e3]))
     >>> [round(float(x[0]), 3) for x in (r * 1e3, l * 1e6, c * 1e12)]
-    [7.281, 0.164, 307.081]
+    [7.283, 0.164, 307.24]
     """
     row, f = CABLES[cable_name(cable)], np.asarray(frequency_hz, dtype=np.float64)
     if np.any(~(f > 0)):

@@ -175,6 +175,14 @@ class G3Parameters:
         minimum=0,
         maximum=20,
     )
+    max_link_length_m: float = parameter(
+        2000.0,
+        "m",
+        "pairs farther apart along the cables are not looked at",
+        "a choice, beyond any direct link",
+        confidence="C",
+        minimum=1,
+    )
     max_hops: int = parameter(8, "1", "longest route (adpMaxHops)", "ITU-T G.9903 default", minimum=1, maximum=14)
     cost_quality: float = parameter(10.0, "1", "link cost weight Kq", "ITU-T G.9903 profile", minimum=0)
     cost_hop: float = parameter(4.0, "1", "link cost of a hop Kh", "ITU-T G.9903 profile", minimum=0.001)

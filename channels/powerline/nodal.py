@@ -52,8 +52,24 @@ def impedance_columns(line: Lines, shunt_s: Array, ports: Array) -> Array:
         for phase in range(n_phases):
             values = np.concatenate([edges, shunt_s[:, phase, carrier]])
             matrix = coo_array((values, (row, column)), shape=(n, n)).tocsc()
-            answer[phase, carrier] = splu(matrix).solve(drive)[ports]
+            answer[phase, carrier] = _factor(matrix).solve(drive)[ports]
     return answer
+
+
+def _factor(matrix: Any) -> Any:
+    """Sparse factors of a symmetric, nearly tree-like matrix.
+
+    Columns are not merged into dense blocks: these matrices have none worth it, and threaded dense kernels on tiny
+    blocks cost many times the work itself where processors are shared.
+    """
+    return splu(
+        matrix,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.01,
+        relax=1,
+        panel_size=1,
+        options={"SymmetricMode": True},
+    )
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,7 @@ def made_result(name, area, candidates, services, dead, rng) -> StudyResult:
         attempts=1.0 + (1.0 - p),
         reason=reason,
         served=served,
-        served_by_replication=np.stack([p + rng.normal(0, 0.01, n) >= 0.95 for _ in range(5)]),
+        n_served_resampled=np.array([_counts(p + rng.normal(0, 0.01, n) >= 0.95) for _ in range(5)]),
         margin_db=20.0 - away / 40.0,
         p_link=p_one,
         server=np.where(linked, server, -1),
@@ -331,11 +331,15 @@ def _meter_rows(name, area, sites, services, d) -> gpd.GeoDataFrame:
 def _kpi_rows(name, services, d, n_in) -> pd.DataFrame:
     rows = []
     for s, service in enumerate(services):
-        served = d.served_by_replication[:, s].sum(axis=1) / n_in
+        served = d.n_served_resampled[:, s] / n_in
         rows.append((name, service, "meters_served_ratio", d.served[s].sum() / n_in, *_interval(served), "1", n_in))
         rows.append((name, service, "latency_p95", 61.5, 60.0, 66.0, "s", n_in))
     table = pd.DataFrame(rows, columns=[c for c in KPI_COLUMNS if c != "scenario"])
     return table.assign(scenario="typical")[list(KPI_COLUMNS)]
+
+
+def _counts(served):
+    return [*served.sum(axis=1), served.all(axis=0).sum()]
 
 
 def _interval(values):
