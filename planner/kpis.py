@@ -105,8 +105,8 @@ def kpi_rows(
 ) -> pd.DataFrame:
     """The key figures of one technology: ``scenario, technology, service, kpi, value, low, high, unit, n``.
 
-    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` of the counts of served meters
-    are P10 and P90 over resampled replications, widened to hold the value; else they equal the value.
+    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` of the counts of served
+    meters are P10 and P90 over resampled replications, widened to hold the value; else they equal the value.
     """
     rows: list[dict[str, Any]] = []
     n = area.n_meters_in

@@ -25,29 +25,31 @@ MAX_PROFILE_SAMPLES = 33
 """Terrain samples per link; at 30 m to 90 m cells this resolves links of 1 to 3 km cell by cell."""
 
 
-def links_of(technology: Technology, area: ServiceArea, candidates: CandidateSites) -> Links:
+def links_of(
+    technology: Technology,
+    area: ServiceArea,
+    candidates: CandidateSites,
+    *,
+    built: Array | None = None,
+    most_sites: int | None = None,
+) -> Links:
     """Every link that the technology may use in this area.
 
-    Power line: all pairs within one transformer area. Radio: each meter with its nearest possible sites within
+    Power line: all pairs within one transformer area. Radio: each meter with each possible site within
     ``search_radius_m``, and for a mesh each pair of meters within ``neighbour_radius_m``.
-    """
-    if Medium.POWERLINE in technology.media:
-        return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
-    sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
-    return Links(_radio_paths(technology, area, sites), sites)
-
-
-def to_built(links: Links, built: Array) -> Links:
-    """The links that are left once it is known which sites stand: those among meters, and those to built sites.
 
     Parameters
     ----------
     built : (n_sites,) bool
+        Leaves out links to sites that are not built.
+    most_sites
+        Leaves out links of a meter beyond so many nearest sites; enough for choosing sites, not for interference.
     """
-    if isinstance(links.paths, CablePaths):
-        return links
-    stands = np.concatenate([np.ones(links.paths.n_meters, bool), built])
-    return Links(links.paths.select(stands[links.paths.to_node] & stands[links.paths.from_node]), links.sites)
+    if Medium.POWERLINE in technology.media:
+        return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
+    sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
+    stands = np.ones(len(sites), bool) if built is None else built
+    return Links(_radio_paths(technology, area, sites, stands, most_sites), sites)
 
 
 def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
@@ -95,11 +97,13 @@ def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
     )
 
 
-def _radio_paths(technology: Technology, area: ServiceArea, sites: gpd.GeoDataFrame) -> RadioPaths:
+def _radio_paths(
+    technology: Technology, area: ServiceArea, sites: gpd.GeoDataFrame, stands: Array, most_sites: int | None
+) -> RadioPaths:
     meters = area.meters
     n_meters, n_sites = len(meters), len(sites)
     places = np.concatenate([_xy(meters), _xy(sites)])
-    start, end = _meter_site_pairs(places, n_meters, float(technology.search_radius_m))
+    start, end = _meter_site_pairs(places, n_meters, stands, _radius_m(technology), most_sites)
     radius = float(getattr(technology, "neighbour_radius_m", 0.0))
     if radius > 0 and n_meters > 1:
         near = cKDTree(places[:n_meters]).query_pairs(radius, output_type="ndarray").astype(np.int32)
@@ -120,14 +124,26 @@ def _radio_paths(technology: Technology, area: ServiceArea, sites: gpd.GeoDataFr
     )
 
 
-def _meter_site_pairs(places: Array, n_meters: int, radius_m: float) -> tuple[Array, Array]:
-    if n_meters == 0 or places.shape[0] == n_meters:
+def _radius_m(technology: Technology) -> float:
+    """How far sites are looked for; every radio technology has the field."""
+    radius: float = technology.search_radius_m  # type: ignore[attr-defined]
+    return float(radius)
+
+
+def _meter_site_pairs(
+    places: Array, n_meters: int, stands: Array, radius_m: float, most_sites: int | None
+) -> tuple[Array, Array]:
+    """Meters with standing sites within the radius; with ``most_sites``, only the nearest of them."""
+    standing = np.flatnonzero(stands)
+    if n_meters == 0 or standing.size == 0:
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
-    pairs = cKDTree(places[:n_meters]).sparse_distance_matrix(
-        cKDTree(places[n_meters:]), radius_m, output_type="ndarray"
-    )
-    order = np.lexsort((pairs["j"], pairs["i"]))
-    return pairs["i"][order].astype(np.int32), (pairs["j"][order] + n_meters).astype(np.int32)
+    tree = cKDTree(places[n_meters + standing])
+    n_nearest = standing.size if most_sites is None else min(most_sites, standing.size)
+    distance_m, site = tree.query(places[:n_meters], k=np.arange(1, n_nearest + 1), distance_upper_bound=radius_m)
+    meter, rank = np.nonzero(np.isfinite(distance_m))
+    site_node = n_meters + standing[np.asarray(site)[meter, rank]]
+    order = np.lexsort((site_node, meter))
+    return meter[order].astype(np.int32), site_node[order].astype(np.int32)
 
 
 def _terrain_profiles(terrain: Terrain, start: Array, end: Array, distance_m: Array) -> Array:

@@ -58,8 +58,9 @@ class PolledMeter:
     def holds(self, reading: Reading) -> bool:
         """Whether a reading equals this meter's registers."""
         if reading.service == "register":
-            return int(reading.values[0, 0]) == int(self.register_wh[0])
-        return np.array_equal(reading.values, self.profile_wh[:, : reading.values.shape[1]])
+            return int(reading.values[0, 0]) == int(self.register_wh[0])  # noqa: PD011
+        values = np.asarray(reading.values)  # noqa: PD011
+        return np.array_equal(values, self.profile_wh[:, : values.shape[1]])
 
 
 def tier_rows(one: Carried, area: ServiceArea, settings: PlannerSettings) -> pd.DataFrame:

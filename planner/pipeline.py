@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels.technology import Exchanges, Siting, Technology
+from ..channels.technology import Exchanges, Reason, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .exchanges import exchanges_of
 from .kpis import kpi_rows, meter_rows
-from .links import links_of, to_built
+from .links import links_of
 from .network_quantities import network_quantities
 from .quantities import quantity_rows
 from .remedies import first_remedies
 from .settings import PlannerSettings
-from .simulate import Replication, simulate
-from .siting import Choice, choose_sites
+from .simulate import Replication, SimulationSettings, simulate
+from .siting import Choice, given_sites, siting_model
 from .tables import Deliveries, Links, Plan, StudyResult
 
 Array = NDArray[Any]
@@ -43,29 +43,65 @@ def carried(
 ) -> Carried:
     """Links, sites and simulation of one technology."""
     exchanges = exchanges_of(area.n_meters, technology.exchange_policy, settings.service, settings.session)
-    links = links_of(technology, area, candidates)
-    choice = choose_sites(
-        technology,
-        links,
-        exchanges,
-        settings.scenario,
-        settings.simulation.seed,
-        settings.siting,
-        settings.positions,
-    )
-    links = to_built(links, choice.built)
-    deliveries, first = simulate(
+    if technology.siting is Siting.CANDIDATE_SITE:
+        choice = _chosen_sites(technology, area, candidates, exchanges, settings)
+        links = links_of(technology, area, candidates, built=choice.built)
+    else:
+        links = links_of(technology, area, candidates)
+        choice = given_sites(technology, links)
+    deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation)
+    return Carried(technology, exchanges, links, choice, deliveries, first)
+
+
+def _simulated(
+    technology: Technology,
+    links: Links,
+    exchanges: Exchanges,
+    choice: Choice,
+    settings: PlannerSettings,
+    simulation: SimulationSettings,
+) -> tuple[Deliveries, Replication]:
+    return simulate(
         technology,
         links,
         exchanges,
         choice.built,
         settings.scenario,
         settings.positions,
-        settings.simulation,
+        simulation,
         settings.backhaul,
         settings.service,
     )
-    return Carried(technology, exchanges, links, choice, deliveries, first)
+
+
+def _chosen_sites(
+    technology: Technology,
+    area: ServiceArea,
+    candidates: CandidateSites,
+    exchanges: Exchanges,
+    settings: PlannerSettings,
+) -> Choice:
+    """Sites by reach; then more of them while airtime leaves too many meters unserved and more sites pay."""
+    siting = settings.siting
+    near = links_of(technology, area, candidates, most_sites=siting.most_sites)
+    model = siting_model(
+        technology, near, exchanges, settings.scenario, settings.simulation.seed, siting, settings.positions
+    )
+    trial = replace(settings.simulation, replications=siting.replications)
+    best, n_served = model.choose(), 0
+    for number in range(siting.growth_rounds + 1):
+        choice = best if number == 0 else model.choose(int(np.ceil(best.built.sum() * siting.growth)))
+        links = links_of(technology, area, candidates, built=choice.built)
+        deliveries, _ = _simulated(technology, links, exchanges, choice, settings, trial)
+        served = int(deliveries.served.all(axis=0).sum())
+        added = int(choice.built.sum() - best.built.sum())
+        if number and served < n_served + added * siting.meters_per_added_site:
+            break
+        best, n_served = choice, served
+        n_late = int(np.isin(deliveries.reason, (Reason.CAPACITY, Reason.DUTY_CYCLE)).any(axis=0).sum())
+        if n_late <= (1.0 - siting.target) * area.n_meters or best.built.all():
+            break
+    return best
 
 
 def cellular_serves(all_carried: list[Carried], n_meters: int) -> Array:
@@ -97,7 +133,7 @@ def result_of(
     flows = cash_flows(quantities, catalogue, settings.economics)
     flows.insert(0, "scenario", scenario)
     flows.insert(1, "technology", technology.name)
-    plan = Plan(one.choice.built, one.first.routes, int(round(one.choice.n_covered)), one.choice.gap, one.choice.note)
+    plan = Plan(one.choice.built, one.first.routes, one.choice.reached_ratio, one.choice.gap, one.choice.note)
     result = StudyResult(
         technology.name,
         scenario,

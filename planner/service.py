@@ -46,8 +46,8 @@ class ServiceLevel:
         """The service level as one sentence."""
         services = " and ".join(self.services)
         return (
-            f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted at "
-            f"the head end by {_clock(self.deadline_h)}; served means with a probability of at least "
+            f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted "
+            f"at the head end by {_clock(self.deadline_h)}; served means with a probability of at least "
             f"{self.read_probability:.0%}"
         )
 

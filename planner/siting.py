@@ -53,6 +53,33 @@ class SitingSettings:
     gap: float = parameter(
         0.02, "1", "relative gap at which the solver may stop", "choice of amiplan", confidence="C", minimum=0.0
     )
+    growth: float = parameter(
+        1.5,
+        "1",
+        "sites are multiplied by this while airtime, not reach, leaves more meters unserved than the target allows",
+        "choice of amiplan",
+        confidence="C",
+        minimum=1.05,
+    )
+    growth_rounds: int = parameter(
+        3, "1", "how often at most", "choice of amiplan", confidence="C", minimum=0, maximum=10
+    )
+    meters_per_added_site: float = parameter(
+        15.0,
+        "1",
+        "meters that each such further site must bring in, else it is not built",
+        "break-even: about 800 EUR a year for a gateway against 50 EUR a year for a meter served otherwise",
+        confidence="C",
+        minimum=0.0,
+    )
+    most_sites: int = parameter(
+        40,
+        "1",
+        "nearest candidate sites of a meter that the choice looks at",
+        "choice of amiplan",
+        confidence="C",
+        minimum=1,
+    )
     third_party_weight: float = parameter(
         1.5, "1", "a third party's site counts as this many own sites", "choice of amiplan", confidence="C", minimum=1.0
     )
@@ -62,40 +89,68 @@ class SitingSettings:
 
 @dataclass(frozen=True)
 class Choice:
-    """Sites to build: ``built`` (n_sites,) bool, meters reachable at all and covered (expected), gap, one sentence."""
+    """Sites to build: ``built`` (n_sites,) bool, share of all meters reachable and reached, gap, one sentence."""
 
     built: Array
-    n_reachable: float
-    n_covered: float
+    reachable_ratio: float
+    reached_ratio: float
     gap: float
     note: str
 
 
-def choose_sites(
+@dataclass(frozen=True)
+class SitingModel:
+    """The question of where to build, before it is answered.
+
+    covering : demand points (one meter in one replication) by sites, ones where the site reaches the point.
+    n_points : demand points before those that no site reaches were left out and the rest thinned.
+    reachable_ratio : share of all demand points that some allowed site reaches.
+    weight : (n_sites,) cost of a site in own sites;  fixed, allowed : (n_sites,) bool
+    at_least : sites that airtime and equipment limits ask for.
+    """
+
+    covering: csr_array
+    reachable_ratio: float
+    weight: Array
+    fixed: Array
+    allowed: Array
+    at_least: int
+    settings: SitingSettings
+
+    def choose(self, at_least: int = 0) -> Choice:
+        """The cheapest sites that reach the target, at least ``at_least`` of them."""
+        fewest = max(self.at_least, at_least)
+        return _cover(self.covering, self.weight, self.fixed, self.allowed, fewest, self.settings, self.reachable_ratio)
+
+
+def given_sites(technology: Technology, links: Links) -> Choice:
+    """The sites of a technology that leaves nothing to choose: its transformers, or the operator's cells."""
+    n_sites = links.paths.n_sites
+    if technology.siting is Siting.TRANSFORMER:
+        serves = np.asarray(links.sites["n_meters"].to_numpy() > 0) if n_sites else np.zeros(0, bool)
+        return Choice(serves, 1.0, 1.0, 0.0, f"one concentrator in each of {int(serves.sum())} transformers")
+    return Choice(np.ones(n_sites, bool), 1.0, 1.0, 0.0, f"{n_sites} operator cells taken as they are")
+
+
+def siting_model(
     technology: Technology,
     links: Links,
     exchanges: Exchanges,
     scenario: Scenario,
     seed: int,
     settings: SitingSettings,
-    mix_of_places: PositionMix,
-) -> Choice:
-    """The sites to build for one technology.
+    places: PositionMix,
+) -> SitingModel:
+    """The covering model of one technology over its candidate sites.
 
     Raises ValueError where a fixed or excluded site id is unknown.
     """
-    n_sites, n_meters = links.paths.n_sites, links.paths.n_meters
-    if technology.siting is Siting.TRANSFORMER:
-        serves = np.zeros(n_sites, bool)
-        area = links.sites["n_meters"].to_numpy() if n_sites else np.zeros(0)
-        serves[area > 0] = True
-        return Choice(serves, n_meters, n_meters, 0.0, f"one concentrator in each of {int(serves.sum())} transformers")
-    if technology.siting is Siting.OPERATOR_CELL:
-        return Choice(np.ones(n_sites, bool), n_meters, n_meters, 0.0, f"{n_sites} operator cells taken as they are")
     fixed, allowed = _fixed_and_allowed(links, settings)
-    covering, at_least = _demand(technology, links, exchanges, scenario, seed, settings, mix_of_places, allowed)
+    rows, at_least = _demand(technology, links, exchanges, scenario, seed, settings, places, allowed)
+    reachable = float((np.diff(rows.indptr) > 0).mean()) if rows.shape[0] else 0.0
+    keep = thinned(rows, links.paths.node_key[: links.paths.n_meters], settings.max_demand_points)
     weight = np.where(links.sites["owner"].to_numpy() == "third_party", settings.third_party_weight, 1.0)
-    return _cover(covering, weight, fixed, allowed, at_least, settings)
+    return SitingModel(rows[keep], reachable, weight, fixed, allowed, at_least, settings)
 
 
 def _fixed_and_allowed(links: Links, settings: SitingSettings) -> tuple[Array, Array]:
@@ -128,9 +183,7 @@ def _demand(
         reached = np.unique(reach.meter)
         by_time = float(load.meter_airtime_s[reached].sum()) / max(load.site_capacity_s, 1e-9)
         at_least = max(at_least, int(np.ceil(by_time)), int(np.ceil(reached.size / load.max_meters_per_site)))
-    rows = covering_rows(reaches, links.paths.n_meters, links.paths.n_sites, allowed)
-    keep = thinned(rows, links.paths.node_key[: links.paths.n_meters], settings.max_demand_points)
-    return rows[keep], at_least
+    return covering_rows(reaches, links.paths.n_meters, links.paths.n_sites, allowed), at_least
 
 
 def covering_rows(reaches: Iterable[Reach], n_meters: int, n_sites: int, allowed: Array) -> csr_array:
@@ -171,42 +224,57 @@ def merged(rows: csr_array) -> tuple[csr_array, Array]:
 
 
 def _cover(
-    covering: csr_array, weight: Array, fixed: Array, allowed: Array, at_least: int, settings: SitingSettings
+    covering: csr_array,
+    weight: Array,
+    fixed: Array,
+    allowed: Array,
+    at_least: int,
+    settings: SitingSettings,
+    reachable_ratio: float = 1.0,
 ) -> Choice:
     n_sites = weight.size
     if covering.shape[0] == 0:
         return Choice(fixed.copy(), 0.0, 0.0, 0.0, "no candidate site reaches any meter")
     rows, demand = merged(covering)
-    n_rows = rows.shape[0]
-    useful = allowed & (np.asarray(rows.sum(axis=0)).ravel() > 0)
-    fewest = int(min(max(at_least, 1), (useful | fixed).sum()))
+    reach = np.asarray(rows.T @ demand).ravel()
+    useful = allowed & (reach > 0)
     target = settings.target * demand.sum()
-    cost = np.concatenate([weight, np.zeros(n_rows)])
-    reached = LinearConstraint(csr_array(hstack([rows, -identity(n_rows)])), 0.0, np.inf)
-    enough = LinearConstraint(np.concatenate([np.zeros(n_sites), demand])[None, :], target, np.inf)
-    count = LinearConstraint(np.concatenate([np.ones(n_sites), np.zeros(n_rows)])[None, :], fewest, np.inf)
-    lower = np.concatenate([fixed.astype(float), np.zeros(n_rows)])
-    upper = np.concatenate([(useful | fixed).astype(float), np.ones(n_rows)])
-    integrality = np.concatenate([np.ones(n_sites), np.zeros(n_rows)])
     result = milp(
-        cost,
-        constraints=[reached, enough, count],
-        bounds=Bounds(lower, upper),
-        integrality=integrality,
+        # Among equally cheap plans the one whose sites reach more: a thousandth of a site never outweighs one.
+        np.concatenate([weight - 1e-3 * reach / max(reach.max(), 1.0) / n_sites, np.zeros(rows.shape[0])]),
+        constraints=_constraints(rows, demand, target, int(min(max(at_least, 1), (useful | fixed).sum()))),
+        bounds=Bounds(
+            np.concatenate([fixed.astype(float), np.zeros(rows.shape[0])]),
+            np.concatenate([(useful | fixed).astype(float), np.ones(rows.shape[0])]),
+        ),
+        integrality=np.concatenate([np.ones(n_sites), np.zeros(rows.shape[0])]),
         options={"mip_rel_gap": settings.gap, "node_limit": 200},
     )
     built = result.x[:n_sites] > 0.5 if result.x is not None else greedy(rows, demand, weight, fixed, useful, target)
     gap = float(result.mip_gap) if result.x is not None and result.mip_gap is not None else float("nan")
     covered = float(demand[np.asarray(rows[:, np.flatnonzero(built)].sum(axis=1)).ravel() > 0].sum())
     note = (
-        f"{int(built.sum())} of {n_sites} candidate sites, reaching {covered / demand.sum():.1%} of the sampled demand "
-        f"that any candidate reaches (target {settings.target:.1%})"
+        f"{int(built.sum())} of {n_sites} candidate sites built; they reach {covered / demand.sum():.1%} of what any "
+        f"candidate reaches (target {settings.target:.1%}), which is {reachable_ratio:.1%} of all meters"
     )
-    return Choice(built, float(demand.sum()), covered, gap, note)
+    return Choice(built, reachable_ratio, covered / demand.sum() * reachable_ratio, gap, note)
+
+
+def _constraints(rows: csr_array, demand: Array, target: float, fewest: int) -> list[LinearConstraint]:
+    """A demand point counts only where a built site reaches it; enough of them count; enough sites stand."""
+    n_rows, n_sites = rows.shape
+    reached = csr_array(hstack([rows, -identity(n_rows)]))
+    enough = np.concatenate([np.zeros(n_sites), demand])[None, :]
+    count = np.concatenate([np.ones(n_sites), np.zeros(n_rows)])[None, :]
+    return [
+        LinearConstraint(reached, 0.0, np.inf),
+        LinearConstraint(enough, target, np.inf),
+        LinearConstraint(count, fewest, np.inf),
+    ]
 
 
 def greedy(rows: csr_array, demand: Array, weight: Array, fixed: Array, useful: Array, target: float) -> Array:
-    """Sites by steepest gain per weight until the target is met: the fallback where HiGHS finds nothing in its limits."""
+    """Sites by steepest gain per weight until the target is met: the fallback where HiGHS finds none."""
     built = fixed.copy()
     by_site = rows.tocsc()
     open_demand = demand.copy()

@@ -42,14 +42,14 @@ class Plan:
 
     built : (n_sites,) bool
     routes : Routes of the first replication, for maps and tables.
-    n_covered : meters that the siting step could count on.
+    reached_ratio : share of all meters that the siting step could count on.
     gap : relative optimality gap of the siting model, 0 where nothing was optimised.
     note : one sentence for the report.
     """
 
     built: Array
     routes: Routes
-    n_covered: int
+    reached_ratio: float
     gap: float
     note: str
 

@@ -38,7 +38,7 @@ def explanation(folder: Path, meter_id: str) -> str:
     path = folder / "meters.parquet"
     if not path.is_file():
         raise UserError(f"{folder}: no meters.parquet here; run `amiplan run CASE.toml -o {folder}` first")
-    rows = pd.read_parquet(path, columns=[name for name in _COLUMNS])
+    rows = pd.read_parquet(path, columns=list(_COLUMNS))
     mine = rows[rows["meter_id"] == meter_id]
     if mine.empty:
         raise UserError(f"{path}: no meter {meter_id!r}; {suggestion(meter_id, set(rows['meter_id']))[:200]}")

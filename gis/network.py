@@ -1,0 +1,125 @@
+"""The low-voltage network of the area, as given or inferred, with every meter hung on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from .area import FeederNetwork
+from .audit import refuse_unusable
+from .desk import Desk, added_flag, with_faults
+from .feeders import attach_meters, given_network
+from .given import given_transformers, no_transformers
+from .inferred import infer_network
+from .keys import text_keys
+from .sites import mapped_substations
+
+Array = NDArray[Any]
+
+
+def find_network(desk: Desk, meters: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+    rules = desk.inputs.rules
+    own = "transformers" in desk.audited
+    given = given_transformers(desk.frame("transformers")) if own else no_transformers(desk.crs)
+    if "cables" in desk.audited:
+        if not own:
+            raise ValueError("area.cables is given without area.transformers; name the layer of transformers too")
+        return _given_network(desk, meters, given)
+    if not own and "power" in desk.audited:
+        given = mapped_substations(desk.frame("power"), rules)
+    return _inferred_network(desk, meters, given, own)
+
+
+def _given_network(
+    desk: Desk, meters: gpd.GeoDataFrame, transformers: gpd.GeoDataFrame
+) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+    rules = desk.inputs.rules
+    switches = desk.layers["switches"].frame if "switches" in desk.layers else None
+    network = given_network(desk.audited["cables"], desk.audited.get("buses"), switches, transformers, rules)
+    desk.listed += [network.cables_listed, network.buses_listed, network.switches_listed]
+    node, transformer, guessed, qa = attach_meters(meters, network, transformers, rules)
+    desk.qa += [network.qa, qa]
+    refuse_unusable(with_faults(desk.audited["cables"], network.cables_listed), desk.inputs.max_bad_share)
+    if guessed.any():
+        desk.notes.append(f"{int(guessed.sum())} of {len(meters)} meters were joined to the nearest cable node.")
+    lost = int((transformer < 0).sum())
+    if lost:
+        desk.notes.append(f"{lost} of {len(meters)} meters hang on no transformer.")
+    counts = np.bincount(transformer[transformer >= 0], minlength=len(transformers))
+    flag = added_flag(meters["data_flag"].to_numpy(dtype=object), guessed, "feeder_node")
+    meters = meters.assign(feeder_node=node.astype(np.int32), transformer=transformer.astype(np.int32), data_flag=flag)
+    return transformers.assign(n_meters=counts), network.feeders, meters
+
+
+def _inferred_network(
+    desk: Desk, meters: gpd.GeoDataFrame, given: gpd.GeoDataFrame, own: bool
+) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+    rules = desk.inputs.rules
+    point, first, count = _service_points(meters)
+    stated = _stated_transformer(meters, given if own else given.iloc[:0])
+    if "roads" not in desk.audited:
+        desk.notes.append("No roads layer: inferred cables run straight between neighbouring customers.")
+    x, y = meters["x_m"].to_numpy(dtype=float)[first], meters["y_m"].to_numpy(dtype=float)[first]
+    found = infer_network(x, y, count, given, own, stated[first], desk.frame("roads"), rules)
+    transformer, node = found.transformer[point], found.feeder_node[point]
+    flag = meters["data_flag"].to_numpy(dtype=object)
+    flag = added_flag(flag, (stated < 0) | (stated != transformer), "transformer")
+    flag = added_flag(flag, np.ones(len(meters), dtype=bool), "feeder_node")
+    desk.notes += _network_notes(found, len(given), own, len(meters), int((transformer < 0).sum()), rules)
+    meters = meters.assign(feeder_node=node.astype(np.int32), transformer=transformer.astype(np.int32), data_flag=flag)
+    transformers = found.transformers.assign(key=text_keys(found.transformers["transformer_id"].to_numpy()))
+    return _sorted_network(transformers, found.feeders, meters)
+
+
+def _service_points(meters: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:
+    """Meters at one place share a service cable: place of each meter, first meter and count of each place.
+
+    Places whose meters name different transformers are kept apart.
+    """
+    named = meters["transformer"].to_numpy(dtype=object) if "transformer" in meters else np.full(len(meters), "")
+    _, code = np.unique(named.astype(str), return_inverse=True)
+    places = np.column_stack([np.rint(meters[["x_m", "y_m"]].to_numpy(dtype=float) * 1000.0), code.reshape(-1)])
+    _, first, point, count = np.unique(places, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    return point.reshape(-1), first, count
+
+
+def _stated_transformer(meters: gpd.GeoDataFrame, given: gpd.GeoDataFrame) -> Array:
+    if "transformer" not in meters:
+        return np.full(len(meters), -1, dtype=np.int64)
+    row_of = {name: row for row, name in enumerate(given["transformer_id"].tolist())}
+    return np.array([row_of.get(name, -1) for name in meters["transformer"].astype(str)], dtype=np.int64)
+
+
+def _sorted_network(
+    transformers: gpd.GeoDataFrame, feeders: FeederNetwork, meters: gpd.GeoDataFrame
+) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+    """Transformers sorted by key; everything that names their row follows."""
+    order = np.argsort(transformers["key"].to_numpy(), kind="stable")
+    row_of = np.empty(order.size + 1, dtype=np.int32)
+    row_of[order], row_of[-1] = np.arange(order.size), -1
+    columns = {name: getattr(feeders, name) for name in feeders.__dataclass_fields__}
+    columns["node_area"] = row_of[feeders.node_area]
+    columns["transformer_node"] = feeders.transformer_node[order]
+    meters = meters.assign(transformer=row_of[meters["transformer"].to_numpy()])
+    return transformers.iloc[order].reset_index(drop=True), FeederNetwork(**columns), meters
+
+
+def _network_notes(found: Any, n_given: int, own: bool, n_meters: int, n_lost: int, rules: Any) -> list[str]:
+    n_all, limit_m = len(found.transformers), rules.max_feeder_length_m
+    share = (n_all - n_given) / max(n_all, 1)
+    kind = "given" if own else "mapped substations"
+    notes = [
+        f"{n_all - n_given} of {n_all} transformers ({share:.0%}) are inferred, {n_given} are {kind}; "
+        f"each inferred one feeds at most {rules.max_meters_per_transformer} meters over at most {limit_m:g} m.",
+        f"All {found.feeders.edge_from.size} cable sections (100%) are inferred along the roads, "
+        f"{float(found.feeders.edge_length_m.sum()) / 1000.0:.1f} km in all.",
+    ]
+    if n_lost:
+        notes.append(
+            f"{n_lost} of {n_meters} meters have no transformer: {found.n_off_road} places lie more than "
+            f"{rules.max_service_length_m:g} m from a road, {found.n_beyond} out of every transformer's reach."
+        )
+    return notes
