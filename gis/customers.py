@@ -54,9 +54,10 @@ def _building_note(buildings: gpd.GeoDataFrame, parts: Sequence[gpd.GeoDataFrame
 
 
 def hull(meters: gpd.GeoDataFrame, margin_m: float) -> BaseGeometry:
+    """The convex hull of the meters and a margin [m] around it: the area where no boundary is given."""
     points: Any = shapely.multipoints(meters[["x_m", "y_m"]].to_numpy(dtype=float))
-    hull: BaseGeometry = shapely.convex_hull(points).buffer(margin_m)
-    return hull
+    around: BaseGeometry = shapely.convex_hull(points).buffer(margin_m)
+    return around
 
 
 def _stacked(parts: Sequence[gpd.GeoDataFrame], crs: CRS) -> gpd.GeoDataFrame:

@@ -41,18 +41,21 @@ class Desk:
 
 
 def clip_roles(desk: Desk, roles: Iterable[str], area: BaseGeometry | None) -> None:
+    """Leave out of context layers what does not touch the area, and count it."""
     for role in roles:
         if role in desk.audited and area is not None:
             desk.audited[role] = clip_to(desk.audited[role], area)
 
 
 def with_faults(audited: Audited, faults: pd.DataFrame) -> Audited:
+    """The layer with further faults, found after its own audit."""
     return Audited(audited.layer, audited.frame, joined([audited.listed, faults], LISTED_COLUMNS), audited.n_clipped)
 
 
 def added_flag(flag: Array, where: Array, word: str) -> Array:
-    joined = np.array([f"{old}+{word}" if old else word for old in flag], dtype=object)
-    return np.where(where, joined, flag)
+    """(n,) flags with one more word where ``where`` holds."""
+    longer = np.array([f"{old}+{word}" if old else word for old in flag], dtype=object)
+    return np.where(where, longer, flag)
 
 
 def joined(parts: Sequence[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
@@ -65,18 +68,19 @@ def joined(parts: Sequence[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFr
 
 
 def sources(desk: Desk, base_path: Path) -> tuple[InputSource, ...]:
+    """What became of the rows of each input; a path that the case file gives as absolute is told by its file name."""
     listed = joined(desk.listed, LISTED_COLUMNS)
-    sources = []
+    rows = []
     for role, layer in desk.layers.items():
         n_in = len(layer.frame)
         n_listed = int((listed["layer"] == role).sum())
         n_clipped = desk.audited[role].n_clipped if role in desk.audited else 0
         crs = layer.crs
         name = crs.to_string() if crs is not None else ""
-        sources.append(
+        rows.append(
             InputSource(
                 role,
-                layer.given.path,
+                layer.given.shown_path,
                 layer.layer,
                 layer.digest,
                 name,
@@ -90,11 +94,12 @@ def sources(desk: Desk, base_path: Path) -> tuple[InputSource, ...]:
     given = desk.inputs.terrain
     if given is not None:
         digest = file_digest(base_path / given.path)
-        sources.append(InputSource("terrain", given.path, "", digest, given.crs or "", 1, 1, 0, 0, given.licence))
-    return tuple(sources)
+        rows.append(InputSource("terrain", given.shown_path, "", digest, given.crs or "", 1, 1, 0, 0, given.licence))
+    return tuple(rows)
 
 
 def attributions(inputs: AreaInputs) -> tuple[str, ...]:
+    """Lines that every map must carry, each once."""
     layers = [getattr(inputs, role) for role in LAYER_ROLES] + [inputs.terrain]
     lines = [layer.attribution for layer in layers if layer is not None and layer.attribution]
     return tuple(dict.fromkeys(lines))

@@ -90,9 +90,6 @@ def _flags(missing: Mapping[str, Array], n_rows: int) -> Array:
     return flag.astype(object)
 
 
-DEFAULT_KVA = 400.0
-"""Rating where the layer has none: the usual size in European towns; flagged in ``data_flag``. Confidence C."""
-
 KVA_PER_MVA = 1000.0
 
 
@@ -106,8 +103,8 @@ def _bad_rating(frame: pd.DataFrame) -> Array:
     return np.asarray(bad | (rated <= 0))
 
 
-def given_transformers(transformers: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """``transformer_id, key, x_m, y_m, rated_kva, lv_bus, data_flag``, sorted by key."""
+def given_transformers(transformers: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
+    """``transformer_id, key, x_m, y_m, rated_kva, lv_bus, data_flag``, sorted by key; a missing rating is the rule's."""
     x, y = np.round(transformers.geometry.x.to_numpy(), 3), np.round(transformers.geometry.y.to_numpy(), 3)
     ids = texts(transformers, "transformer_id")
     bus = texts(transformers, "lv_bus")
@@ -121,7 +118,7 @@ def given_transformers(transformers: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         "key": text_keys(names),
         "x_m": x,
         "y_m": y,
-        "rated_kva": np.where(np.isfinite(rated), rated, DEFAULT_KVA),
+        "rated_kva": np.where(np.isfinite(rated), rated, rules.default_rating_kva),
         "lv_bus": bus,
         "n_meters": np.zeros(x.size, dtype=int),
         "data_flag": np.where(np.isfinite(rated), "", "rated_kva").astype(object),

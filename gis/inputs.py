@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 
@@ -32,6 +33,19 @@ def rule(
     return field(default=default, metadata=notes)
 
 
+def told_path(path: str) -> str:
+    """A path as result files tell it: as the case file gives it where that is relative, else the file name alone.
+
+    So results are equal between clones and tell nothing about the user's disk.
+
+    >>> told_path("maps/../a.gpkg"), told_path("/home/me/a.gpkg"), told_path("C:/gis/a.gpkg")
+    ('maps/../a.gpkg', 'a.gpkg', 'a.gpkg')
+    """
+    windows = PureWindowsPath(path)
+    is_absolute = PurePosixPath(path).is_absolute() or bool(windows.drive)
+    return windows.name if is_absolute else path.replace("\\", "/")
+
+
 @dataclass(frozen=True)
 class LayerInput:
     """One layer of the user.
@@ -53,6 +67,11 @@ class LayerInput:
     licence: str = ""
     attribution: str = ""
 
+    @property
+    def shown_path(self) -> str:
+        """The path as results tell it: see ``told_path``."""
+        return told_path(self.path)
+
 
 @dataclass(frozen=True)
 class TerrainInput:
@@ -66,6 +85,11 @@ class TerrainInput:
     crs: str | None = None
     licence: str = ""
     attribution: str = ""
+
+    @property
+    def shown_path(self) -> str:
+        """The path as results tell it: see ``told_path``."""
+        return told_path(self.path)
 
 
 _OURS = "a choice of this project, to be replaced by the user's own planning rule"
@@ -164,6 +188,22 @@ class InferenceRules:
     )
     kva_per_meter: float = rule(
         3.0, "kVA", "rating reserved per meter when an inferred transformer is sized, diversity included", _OURS
+    )
+    default_rating_kva: float = rule(
+        400.0,
+        "kVA",
+        "rating of a given transformer whose row has none; flagged in its data_flag",
+        "the usual size in European towns",
+        minimum=1.0,
+        maximum=5000.0,
+    )
+    joint_length_m: float = rule(
+        0.1,
+        "m",
+        "a given cable of length 0 between two buses counts as a joint of this length",
+        _OURS + "; electrically negligible, keeps the two buses apart in the tables",
+        minimum=0.001,
+        maximum=1.0,
     )
     main_cable: str = rule("NAYY 4x150 SE", "name", "inferred cable along roads", "mains of lv_schutterwald")
     service_cable: str = rule("NAYY 4x50 SE", "name", "inferred cable to the house", "services of lv_schutterwald")

@@ -60,6 +60,7 @@ def sorted_frame(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def by_bus(cables: Audited, buses: Audited | None, transformers: gpd.GeoDataFrame) -> Any:
+    """Lines by the buses they name: lines, names and (n, 2) places of nodes, faults of lines and of buses."""
     frame = sorted_frame(cables.frame)
     code, length_m = line_faults(frame)
     start, end, ids = texts(frame, "from_bus"), texts(frame, "to_bus"), texts(frame, "cable_id")
@@ -96,6 +97,7 @@ def by_bus(cables: Audited, buses: Audited | None, transformers: gpd.GeoDataFram
 
 
 def listed_lines(frame: gpd.GeoDataFrame, code: Array, ids: Array) -> pd.DataFrame:
+    """The fault list of line rows with a code."""
     bad = code != ""
     words = np.array([CODES[word] for word in code[bad]], dtype=object)
     return fault_rows("cables", frame["row"].to_numpy()[bad], ids[bad], code[bad], words)
@@ -122,6 +124,7 @@ def _bus_places(buses: Audited | None) -> tuple[dict[str, Array], pd.DataFrame]:
 
 
 def isolated(buses: Audited | None, bus_node: dict[str, int], listed: pd.DataFrame) -> pd.DataFrame:
+    """The buses that no line in service reaches, but for those already listed."""
     if buses is None:
         return no_rows()
     frame, names = buses.frame, texts(buses.frame, "bus")
@@ -139,10 +142,12 @@ def isolated(buses: Audited | None, bus_node: dict[str, int], listed: pd.DataFra
 
 
 def lv_buses(transformers: gpd.GeoDataFrame) -> list[str]:
+    """The low-voltage bus of each transformer, empty where none is named."""
     return [str(name) for name in texts(transformers, "lv_bus")]
 
 
 def line_ends(shapes: Array) -> tuple[Array, Array]:
+    """(n, 2) first and last place of each line; of a line in several parts, the ends once they are merged."""
     parts = shapely.get_parts(shapes)
     merged = shapes if parts.size == shapes.size else shapely.line_merge(shapes)
     single = shapely.get_type_id(merged) == 1

@@ -21,9 +21,10 @@ Array = NDArray[Any]
 
 
 def find_network(desk: Desk, meters: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+    """Transformers and feeders as given, else inferred, and the meters with their transformer and feeder node."""
     rules = desk.inputs.rules
     own = "transformers" in desk.audited
-    given = given_transformers(desk.frame("transformers")) if own else no_transformers(desk.crs)
+    given = given_transformers(desk.frame("transformers"), rules) if own else no_transformers(desk.crs)
     if "cables" in desk.audited:
         if not own:
             raise ValueError("area.cables is given without area.transformers; name the layer of transformers too")

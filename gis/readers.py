@@ -185,7 +185,7 @@ def _settle_crs(frame: pd.DataFrame, given: LayerInput, role: str, name: str) ->
     if given.crs is not None:
         declared = parse_crs(given.crs, f"area.{role}.crs")
         if frame.crs is not None and not CRS.from_user_input(frame.crs).equals(declared, ignore_axis_order=True):
-            notes.append(f"{given.path}: its own CRS was overridden by {given.crs} (area.{role}.crs).")
+            notes.append(f"{given.shown_path}: its own CRS was overridden by {given.crs} (area.{role}.crs).")
         frame = frame.set_crs(declared, allow_override=True)
     elif frame.crs is None and name.endswith(WGS84_BY_STANDARD):
         frame = frame.set_crs(GEOGRAPHIC_WGS84)
@@ -195,7 +195,7 @@ def _settle_crs(frame: pd.DataFrame, given: LayerInput, role: str, name: str) ->
     _check_units(frame, crs, given, role)
     unit = metres_per_unit(crs)
     if crs.is_projected and abs(unit - 1.0) > 1e-12:
-        notes.append(f"{given.path}: coordinates in {crs.axis_info[0].unit_name} were converted to metres.")
+        notes.append(f"{given.shown_path}: coordinates in {crs.axis_info[0].unit_name} were converted to metres.")
     return frame, notes
 
 

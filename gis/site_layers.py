@@ -25,6 +25,7 @@ def find_sites(
     landuse: gpd.GeoDataFrame,
     base_path: Path,
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, Terrain]:
+    """Candidate sites and operator cells, both with clutter, and ground that covers them and the meters."""
     rules, given = desk.inputs.rules, desk.inputs.terrain
     if "candidate_sites" in desk.audited:
         sites = given_sites(desk.frame("candidate_sites"), rules)
@@ -32,13 +33,13 @@ def find_sites(
         frames = [desk.frame(role) for role in ("power", "poles", "masts")]
         sites = candidate_sites(frames[0], frames[1], frames[2], transformers, buildings, rules)
     cover = terrain_extent_m(given, desk.crs, base_path) if given is not None else None
-    bounds = bounds([meters, sites, transformers])
-    cells = _find_cells(desk, bounds, cover)
+    box = _bounds([meters, sites, transformers])
+    cells = _find_cells(desk, box, cover)
     terrain = flat_terrain()
     if given is None:
         desk.notes.append("No terrain: the ground is taken as flat.")
     else:
-        terrain, notes = read_terrain(given, desk.crs, bounds([meters, sites, transformers, cells]), base_path)
+        terrain, notes = read_terrain(given, desk.crs, _bounds([meters, sites, transformers, cells]), base_path)
         desk.notes += notes
     return _with_clutter(sites, landuse, buildings, rules), _with_clutter(cells, landuse, buildings, rules), terrain
 
@@ -68,13 +69,14 @@ def _with_clutter(
     return sites.assign(clutter=clutter_at(sites["x_m"].to_numpy(), sites["y_m"].to_numpy(), landuse, buildings, rules))
 
 
-def bounds(frames: Sequence[gpd.GeoDataFrame]) -> Bounds:
+def _bounds(frames: Sequence[gpd.GeoDataFrame]) -> Bounds:
     x = np.concatenate([frame["x_m"].to_numpy(dtype=float) for frame in frames])
     y = np.concatenate([frame["y_m"].to_numpy(dtype=float) for frame in frames])
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 def site_notes(sites: gpd.GeoDataFrame, cells: gpd.GeoDataFrame) -> tuple[str, ...]:
+    """Sentences for the report on what stands where, and how much of it is not known."""
     n_inferred = int((sites["data_flag"] == "inferred").sum())
     n_assumed = int((cells["data_flag"] == "assumed").sum())
     notes = [f"{len(sites)} candidate sites ({kinds_text(sites['kind'].tolist())}); {n_inferred} heights are inferred."]

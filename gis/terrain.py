@@ -89,7 +89,7 @@ def read_terrain(
         step_m = _native_step_m(source, source_crs, crs)
         terrain = _to_grid(filled, source.transform, source_crs, crs, bounds_m, step_m, int(void.sum()))
     if terrain.n_voids:
-        notes.append(f"{given.path}: {terrain.n_voids} void heights were filled from their neighbours.")
+        notes.append(f"{given.shown_path}: {terrain.n_voids} void heights were filled from their neighbours.")
     return terrain, notes
 
 
@@ -213,7 +213,7 @@ def _metres_per_unit(source: Any, given: TerrainInput) -> tuple[float, list[str]
     if word in METRE_WORDS:
         return 1.0, []
     if word in FOOT_M:
-        return FOOT_M[word], [f"{given.path}: heights were converted from feet to metres."]
+        return FOOT_M[word], [f"{given.shown_path}: heights were converted from feet to metres."]
     raise ValueError(
         f'{given.path}: vertical unit "{told}" is not known; write area.terrain.vertical_unit = "m" or "ft"'
     )
