@@ -1,7 +1,7 @@
 """Speed of the parts that decide how large an area may be, as ratios to a reference timed in the same run.
 
-These machines are shared and noisy, so single seconds mean little: each figure is the median of several runs, beside the
-median of a plain NumPy reference of known size that runs in turn with it.
+These machines are shared and noisy, so single seconds mean little: each figure is the median of several runs, beside
+the median of a plain NumPy reference of known size that runs in turn with it.
 """
 
 from __future__ import annotations

@@ -115,7 +115,10 @@ def parameter(
 
 
 def parameters_of(technology: Any) -> list[dict[str, Any]]:
-    """Rows ``name, value, default, unit, meaning, source, confidence, minimum, maximum`` of a technology or its class."""
+    """Rows of a technology or its class.
+
+    Columns ``name, value, default, unit, meaning, source, confidence, minimum, maximum``.
+    """
     instance = technology() if isinstance(technology, type) else technology
     return [_parameter_row(instance, item) for item in fields(instance) if item.metadata]
 

@@ -10,10 +10,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from .addresses import address_names, building_addresses, named_apart
 from .clutter import polygon_at
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
-from .keys import keyed_uniform, place_ids, text_keys
+from .keys import keyed_uniform, place_ids, place_names, text_keys
 from .terrain import FOOT_M
 
 Array = NDArray[Any]
@@ -94,7 +95,7 @@ def classify_buildings(
     The buildings with ``building_id, footprint_m2, levels, height_m, n_addresses, use`` (a word of ``KINDS``),
     ``n_meters``, ``x_m, y_m`` (a point inside), ``data_flag``; sorted by place.
     """
-    frame = _placed(buildings)
+    frame = _placed(buildings, addresses, rules)
     footprint_m2 = shapely.area(np.asarray(frame.geometry.array, dtype=object))
     n_addresses = np.bincount(address_buildings(addresses, frame, rules), minlength=len(frame) + 1)[1:]
     land = _land_words(frame, landuse)
@@ -118,8 +119,8 @@ def classify_buildings(
 def meters_from_buildings(buildings: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
     """One row per dwelling or business of classified buildings; the flats of a house share its point.
 
-    Returns ``meter_id`` (building/number), ``kind``, ``building`` row, ``x_m, y_m``, ``height_m`` (floor by floor from
-    the ground up), ``phases``, ``data_flag``.
+    Returns ``meter_id`` (building/number), ``key``, ``kind``, ``building`` row, ``x_m, y_m``, ``height_m`` (floor by floor
+    from the ground up), ``phases``, ``data_flag``.
     """
     n_meters = buildings["n_meters"].to_numpy(dtype=int)
     row = np.repeat(np.arange(len(buildings)), n_meters)
@@ -128,10 +129,11 @@ def meters_from_buildings(buildings: gpd.GeoDataFrame, rules: InferenceRules) ->
     floor = number // per_floor[row] if row.size else number
     kind = buildings["use"].to_numpy(dtype=object)[row]
     ids = buildings["building_id"].to_numpy(dtype=object)[row]
-    names = np.array([f"{i}/{n}" for i, n in zip(ids, (number + 1).tolist(), strict=True)], dtype=object)
+    names = _numbered(ids, number)
     phases = np.where(np.isin(kind, ("farm", "commercial")), rules.commercial_phases, rules.dwelling_phases)
     columns = {
         "meter_id": names,
+        "key": text_keys(_numbered(buildings["key_text"].to_numpy(dtype=object)[row], number)),
         "kind": kind,
         "building": row.astype(np.int32),
         "height_m": rules.meter_height_m + floor * rules.storey_height_m,
@@ -149,9 +151,10 @@ def meters_from_addresses(
     x, y = alone.geometry.x.to_numpy(), alone.geometry.y.to_numpy()
     order = np.lexsort((y, x))
     ids = texts(alone, "address_id")[order]
-    made = place_ids("a", x[order], y[order])
+    named = address_names(alone)[order]
     columns = {
-        "meter_id": np.where(ids != "", ids, made).astype(object),
+        "meter_id": named_apart(ids, named, x[order], y[order], "address"),
+        "key": text_keys(np.where(ids != "", ids, place_ids("a", x[order], y[order]))),
         "kind": np.full(order.size, "house", dtype=object),
         "building": np.full(order.size, -1, dtype=np.int32),
         "height_m": np.full(order.size, rules.meter_height_m),
@@ -183,14 +186,16 @@ def meters_from_cells(cells: gpd.GeoDataFrame, rules: InferenceRules, seed: int)
     shapes = np.asarray(cells.geometry.array, dtype=object)
     bounds = shapely.bounds(shapes)
     ids = texts(cells, "cell_id")
-    made = place_ids("c", (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2)
-    ids = np.where(ids != "", ids, made).astype(object)
+    middle = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+    key_text = np.where(ids != "", ids, place_ids("c", *middle)).astype(object)
+    ids = np.where(ids != "", ids, place_names("cell", *middle)).astype(object)
     row = np.repeat(np.arange(len(cells)), n_meters)
     number = np.arange(row.size) - np.repeat(np.cumsum(n_meters) - n_meters, n_meters)
-    names = np.array([f"{i}/{n}" for i, n in zip(ids[row], (number + 1).tolist(), strict=True)], dtype=object)
-    x, y = _spread(shapes[row], text_keys(names), seed)
+    names, keys = _numbered(ids[row], number), text_keys(_numbered(key_text[row], number))
+    x, y = _spread(shapes[row], keys, seed)
     columns = {
         "meter_id": names,
+        "key": keys,
         "kind": np.full(row.size, "house", dtype=object),
         "building": np.full(row.size, -1, dtype=np.int32),
         "height_m": np.full(row.size, rules.meter_height_m),
@@ -216,15 +221,21 @@ def address_buildings(addresses: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, 
     return owner
 
 
-def _placed(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def _numbered(ids: Array, number: Array) -> Array:
+    return np.array([f"{i}/{n}" for i, n in zip(ids, (number + 1).tolist(), strict=True)], dtype=object)
+
+
+def _placed(buildings: gpd.GeoDataFrame, addresses: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
+    """Buildings sorted by place, with a name people know and a text that their meters' keys are made of."""
     inside = shapely.point_on_surface(np.asarray(buildings.geometry.array, dtype=object))
     x, y = np.round(shapely.get_x(inside), 3), np.round(shapely.get_y(inside), 3)
     ids = texts(buildings, "building_id")
     order = np.lexsort((shapely.area(np.asarray(buildings.geometry.array, dtype=object)), ids.astype(str), y, x))
     frame = buildings.iloc[order].reset_index(drop=True)
-    made = place_ids("b", x[order], y[order])
-    named = np.where(ids[order] != "", ids[order], made).astype(object)
-    return frame.assign(building_id=named, x_m=x[order], y_m=y[order])
+    x, y, ids = x[order], y[order], ids[order]
+    key_text = np.where(ids != "", ids, place_ids("b", x, y)).astype(object)
+    names = building_addresses(frame, addresses, address_buildings(addresses, frame, rules))
+    return frame.assign(building_id=named_apart(ids, names, x, y, "building"), key_text=key_text, x_m=x, y_m=y)
 
 
 def _land_words(frame: gpd.GeoDataFrame, landuse: gpd.GeoDataFrame) -> Array:

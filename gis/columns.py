@@ -14,10 +14,19 @@ from .inputs import LayerInput
 
 Array = NDArray[Any]
 
+ADDRESS_COLUMNS = ("street", "housenumber", "place", "postcode", "city")
+
+OSM_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "levels": ("building_levels", "building:levels"),
+    **{name: (f"addr_{name}", f"addr:{name}") for name in ADDRESS_COLUMNS},
+    "tower_type": ("tower:type",),
+}
+"""Our columns by the names of OpenStreetMap exports (wiki: Key:addr, Key:building:levels); found unasked."""
+
 ROLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "boundary": (),
     "meters": ("meter_id", "kind", "bus", "transformer", "phases", "height_m", "height_ft", "floor"),
-    "addresses": ("address_id", "kind"),
+    "addresses": ("address_id", "kind", *ADDRESS_COLUMNS),
     "buildings": (
         "building_id",
         "building",
@@ -28,6 +37,7 @@ ROLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "height_m",
         "height_ft",
         "dwellings",
+        *ADDRESS_COLUMNS,
     ),
     "population": ("cell_id", "dwellings", "population"),
     "transformers": ("transformer_id", "lv_bus", "rated_kva", "rated_mva", "in_service"),
@@ -76,6 +86,10 @@ def rename_columns(frame: pd.DataFrame, given: LayerInput, role: str) -> pd.Data
             names = [str(name) for name in frame.columns]
             raise ValueError(f'{given.path}: layer {role} has no column "{theirs}"{_nearest(theirs, names)}')
         added[ours] = frame[theirs]
+    for ours, spellings in OSM_COLUMNS.items():
+        found = [name for name in spellings if name in frame.columns]
+        if found and ours in known and ours not in added and ours not in frame.columns:
+            added[ours] = frame[found[0]]
     return frame.assign(**added) if added else frame
 
 

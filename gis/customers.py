@@ -16,7 +16,6 @@ from .buildings import classify_buildings, meters_from_addresses, meters_from_bu
 from .clutter import landuse_clutter
 from .desk import Desk, clip_roles
 from .given import given_meters
-from .keys import text_keys
 
 
 def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -39,7 +38,6 @@ def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.Geo
     for role in ("buildings", "landuse"):
         if role not in desk.audited:
             desk.notes.append(f"No {role} layer: ground is taken as open where nothing else is known.")
-    meters = meters.assign(key=text_keys(meters["meter_id"].to_numpy()) if len(meters) else np.zeros(0, np.uint64))
     return meters.sort_values("key", ignore_index=True), buildings, landuse
 
 
@@ -62,5 +60,5 @@ def hull(meters: gpd.GeoDataFrame, margin_m: float) -> BaseGeometry:
 
 def _stacked(parts: Sequence[gpd.GeoDataFrame], crs: CRS) -> gpd.GeoDataFrame:
     if not parts:
-        return gpd.GeoDataFrame({"meter_id": []}, geometry=gpd.GeoSeries([], crs=crs))
+        return gpd.GeoDataFrame({"meter_id": [], "key": np.zeros(0, np.uint64)}, geometry=gpd.GeoSeries([], crs=crs))
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=crs)

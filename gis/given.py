@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .clutter import polygon_at
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
-from .keys import place_ids, text_keys
+from .keys import place_ids, place_names, text_keys
 from .terrain import FOOT_M
 
 Array = NDArray[Any]
@@ -49,7 +49,8 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
 
     Returns
     -------
-    ``meter_id, kind, building, height_m, phases, data_flag, x_m, y_m, row`` and, where given, ``bus, transformer``.
+    ``meter_id, key, kind, building, height_m, phases, data_flag, x_m, y_m, row, bus, transformer``, the last two empty
+    where they are not given.
     """
     x, y = np.round(meters.geometry.x.to_numpy(), 3), np.round(meters.geometry.y.to_numpy(), 3)
     order = np.lexsort((texts(meters, "kind").astype(str), texts(meters, "bus").astype(str), y, x))
@@ -68,7 +69,8 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
         "phases": ~np.isfinite(phases),
     }
     columns = {
-        "meter_id": np.where(ids != "", ids, place_ids("m", x, y)).astype(object),
+        "meter_id": np.where(ids != "", ids, place_names("meter", x, y)).astype(object),
+        "key": text_keys(np.where(ids != "", ids, place_ids("m", x, y))),
         "kind": np.where(kind == "", "house", kind).astype(object),
         "building": polygon_at(x, y, buildings).astype(np.int32),
         "height_m": np.where(np.isfinite(height_m), height_m, default_m),
@@ -104,7 +106,7 @@ def _bad_rating(frame: pd.DataFrame) -> Array:
 
 
 def given_transformers(transformers: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
-    """``transformer_id, key, x_m, y_m, rated_kva, lv_bus, data_flag``, sorted by key; a missing rating is the rule's."""
+    """``transformer_id, key, x_m, y_m, rated_kva, lv_bus, data_flag``, sorted by key; no rating: the rule's."""
     x, y = np.round(transformers.geometry.x.to_numpy(), 3), np.round(transformers.geometry.y.to_numpy(), 3)
     ids = texts(transformers, "transformer_id")
     bus = texts(transformers, "lv_bus")
@@ -112,10 +114,9 @@ def given_transformers(transformers: gpd.GeoDataFrame, rules: InferenceRules) ->
     x, y, ids, bus = x[order], y[order], ids[order], bus[order]
     rated, _ = lengths_m(transformers, "rated_kva", "rated_mva", KVA_PER_MVA)
     rated = rated[order]
-    names = np.where(ids != "", ids, place_ids("t", x, y)).astype(object)
     columns = {
-        "transformer_id": names,
-        "key": text_keys(names),
+        "transformer_id": np.where(ids != "", ids, place_names("transformer", x, y)).astype(object),
+        "key": text_keys(np.where(ids != "", ids, place_ids("t", x, y))),
         "x_m": x,
         "y_m": y,
         "rated_kva": np.where(np.isfinite(rated), rated, rules.default_rating_kva),
@@ -131,6 +132,7 @@ def no_transformers(crs: Any) -> gpd.GeoDataFrame:
     """A transformer table without rows."""
     columns: dict[str, Any] = {
         "transformer_id": pd.Series(dtype=object),
+        "key": pd.Series(dtype=np.uint64),
         "x_m": pd.Series(dtype=float),
         "y_m": pd.Series(dtype=float),
         "rated_kva": pd.Series(dtype=float),

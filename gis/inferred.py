@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from .area import FeederNetwork
 from .inputs import InferenceRules
-from .keys import place_ids
+from .keys import place_ids, place_names, text_keys
 from .partition import cluster_points
 from .roads import RoadGraph, cable_roads, road_graph, straight_roads
 from .shapes import straight_lines
@@ -34,7 +34,7 @@ _MATRIX_CELLS = 8_000_000
 class InferredNetwork:
     """Transformers and feeders made up from places.
 
-    transformers : ``transformer_id, x_m, y_m, rated_kva, n_meters, mount (ground, pole), data_flag, geometry``.
+    transformers : ``transformer_id, key, x_m, y_m, rated_kva, n_meters, mount (ground, pole), data_flag, geometry``.
     feeder_node, transformer : (n_points,) row or -1.
     n_off_road, n_beyond : points left alone: too far from any road, and out of every given transformer's reach.
     """
@@ -62,7 +62,7 @@ def infer_network(
     Parameters
     ----------
     x_m, y_m, n_meters : (n_points,) service points [m] and meters at each.
-    given : transformers that are known, ``transformer_id, x_m, y_m, rated_kva, data_flag``.
+    given : transformers that are known, ``transformer_id, key, x_m, y_m, rated_kva, data_flag``.
     given_complete : True where ``given`` is the user's own layer (none is added), False for mapped substations.
     stated : (n_points,) row of ``given`` that the user's meter names, else -1.
     roads : LineStrings; straight lines between neighbours stand in where there are none.
@@ -162,13 +162,15 @@ def _transformers(
     total = np.bincount(owner[served], weights=n_meters[served], minlength=node.size).astype(int)
     x = np.concatenate([given["x_m"].to_numpy(dtype=float), graph.x_m[node[n_given:]]])
     y = np.concatenate([given["y_m"].to_numpy(dtype=float), graph.y_m[node[n_given:]]])
-    made = place_ids("t", x[n_given:], y[n_given:])
+    made = place_names("transformer", x[n_given:], y[n_given:])
+    keys = text_keys(place_ids("t", x[n_given:], y[n_given:]))
     sizes = np.array(RATED_KVA)
     wanted = sizes[np.minimum(np.searchsorted(sizes, total * rules.kva_per_meter), sizes.size - 1)]
     told = np.concatenate([given["rated_kva"].to_numpy(dtype=float), np.full(made.size, np.nan)])
     flags = np.concatenate([given["data_flag"].to_numpy(dtype=object), np.full(made.size, "inferred", dtype=object)])
     columns = {
         "transformer_id": np.concatenate([given["transformer_id"].to_numpy(dtype=object), made]),
+        "key": np.concatenate([given["key"].to_numpy(dtype=np.uint64), keys]),
         "x_m": x,
         "y_m": y,
         "rated_kva": np.where(np.isfinite(told), told, wanted),

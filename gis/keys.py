@@ -36,7 +36,7 @@ def place_texts(x_m: Array, y_m: Array) -> Array:
 
 
 def place_ids(prefix: str, x_m: Array, y_m: Array) -> Array:
-    """(n,) short ids made from places to 1 mm, for things the user gave no id; equal places are numbered apart.
+    """(n,) texts to make stable keys of, from places to 1 mm; equal places are numbered apart.
 
     >>> import numpy as np
     >>> len(set(place_ids("b", np.array([1.0, 1.0]), np.array([2.0, 2.0]))))
@@ -45,6 +45,17 @@ def place_ids(prefix: str, x_m: Array, y_m: Array) -> Array:
     places = place_texts(x_m, y_m)
     ids = np.array([f"{prefix}{text_key(place):016x}"[: len(prefix) + 10] for place in places], dtype=object)
     return numbered_apart(ids)
+
+
+def place_names(word: str, x_m: Array, y_m: Array) -> Array:
+    """(n,) names of things the user gave no id, by their place to 1 m as a map shows it; equal ones are numbered apart.
+
+    >>> import numpy as np
+    >>> place_names("building", np.array([682134.2]), np.array([5543210.4])).tolist()
+    ['building 682134E 5543210N']
+    """
+    east, north = (np.rint(np.asarray(values, dtype=float)).astype(np.int64).tolist() for values in (x_m, y_m))
+    return numbered_apart(np.array([f"{word} {e}E {n}N" for e, n in zip(east, north, strict=True)], dtype=object))
 
 
 def numbered_apart(ids: Array) -> Array:

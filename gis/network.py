@@ -14,7 +14,6 @@ from .desk import Desk, added_flag, with_faults
 from .feeders import attach_meters, given_network
 from .given import given_transformers, no_transformers
 from .inferred import infer_network
-from .keys import text_keys
 from .sites import mapped_substations
 
 Array = NDArray[Any]
@@ -71,8 +70,7 @@ def _inferred_network(
     flag = added_flag(flag, np.ones(len(meters), dtype=bool), "feeder_node")
     desk.notes += _network_notes(found, len(given), own, len(meters), int((transformer < 0).sum()), rules)
     meters = meters.assign(feeder_node=node.astype(np.int32), transformer=transformer.astype(np.int32), data_flag=flag)
-    transformers = found.transformers.assign(key=text_keys(found.transformers["transformer_id"].to_numpy()))
-    return _sorted_network(transformers, found.feeders, meters)
+    return _sorted_network(found.transformers, found.feeders, meters)
 
 
 def _service_points(meters: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:

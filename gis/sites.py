@@ -14,10 +14,12 @@ from scipy.spatial import cKDTree
 
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
-from .keys import place_ids, text_keys
+from .keys import place_ids, place_names, text_keys
 from .terrain import FOOT_M, Bounds
 
 Array = NDArray[Any]
+
+_NO_KEY = np.uint64(0)
 
 SITE_KINDS = ("mast", "tower", "roof", "substation", "pole", "cell")
 SITE_COLUMNS = ("site_id", "key", "kind", "x_m", "y_m", "height_m", "clutter", "owner", "data_flag")
@@ -42,7 +44,8 @@ def mapped_substations(power: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.Ge
     first[1:] = (np.diff(x) != 0) | (np.diff(y) != 0)
     x, y = x[first], y[first]
     columns = {
-        "transformer_id": place_ids("s", x, y),
+        "transformer_id": place_names("substation", x, y),
+        "key": text_keys(place_ids("s", x, y)),
         "x_m": x,
         "y_m": y,
         "rated_kva": np.full(x.size, np.nan),
@@ -140,7 +143,15 @@ def assumed_cells(bounds_m: Bounds, cover_m: Bounds | None, crs: Any, rules: Inf
         row, column = np.rint(y / rise).astype(int), np.rint(x / step).astype(int)
     ids = np.array([f"cell {c}/{r}" for c, r in zip(column.tolist(), row.tolist(), strict=True)], dtype=object)
     frame = pd.DataFrame(
-        {"site_id": ids, "kind": "cell", "x_m": x, "y_m": y, "height_m": rules.cell_height_m, "owner": "operator"}
+        {
+            "site_id": ids,
+            "key": text_keys(ids),
+            "kind": "cell",
+            "x_m": x,
+            "y_m": y,
+            "height_m": rules.cell_height_m,
+            "owner": "operator",
+        }
     ).assign(data_flag="assumed")
     return _finished(frame, crs)
 
@@ -178,7 +189,8 @@ def _site_rows(
     ids = texts(frame, "site_id")
     return pd.DataFrame(
         {
-            "site_id": np.where(ids != "", ids, ""),
+            "site_id": ids,
+            "key": np.where(ids != "", text_keys(ids), _NO_KEY),
             "kind": kind,
             "x_m": np.round(shapely.get_x(middle), 3),
             "y_m": np.round(shapely.get_y(middle), 3),
@@ -201,11 +213,11 @@ def _transformer_rows(transformers: gpd.GeoDataFrame, rules: InferenceRules) -> 
     kind = np.where(on_pole, "pole", "substation")
     height = np.where(on_pole, rules.pole_height_m, rules.substation_height_m)
     rows = _site_rows(transformers.assign(site_id=transformers["transformer_id"]), kind, height, "own")
-    return rows.assign(data_flag="inferred")
+    return rows.assign(key=transformers["key"].to_numpy(dtype=np.uint64), data_flag="inferred")
 
 
 def _roof_rows(buildings: gpd.GeoDataFrame, rules: InferenceRules) -> pd.DataFrame:
-    empty = pd.DataFrame(columns=["site_id", "kind", "x_m", "y_m", "height_m", "owner", "data_flag"])
+    empty = pd.DataFrame(columns=["site_id", "key", "kind", "x_m", "y_m", "height_m", "owner", "data_flag"])
     if len(buildings) == 0:
         return empty
     x, y = buildings["x_m"].to_numpy(dtype=float), buildings["y_m"].to_numpy(dtype=float)
@@ -220,6 +232,7 @@ def _roof_rows(buildings: gpd.GeoDataFrame, rules: InferenceRules) -> pd.DataFra
     return pd.DataFrame(
         {
             "site_id": ("roof " + best["building_id"].astype(str)).to_numpy(dtype=object),
+            "key": text_keys(("roof " + best["key_text"].astype(str)).to_numpy(dtype=object)),
             "kind": "roof",
             "x_m": best["x_m"].to_numpy(),
             "y_m": best["y_m"].to_numpy(),
@@ -245,11 +258,12 @@ def _owner(is_own: bool) -> str:
 def _finished(rows: pd.DataFrame, crs: Any) -> gpd.GeoDataFrame:
     rows = rows.sort_values(["x_m", "y_m", "kind"], ignore_index=True)
     x, y = rows["x_m"].to_numpy(dtype=float), rows["y_m"].to_numpy(dtype=float)
-    prefix = rows["kind"].to_numpy(dtype=object)
-    made = place_ids("", x, y)
-    ids = rows["site_id"].to_numpy(dtype=object)
-    ids = np.array([i or f"{p} {m}" for i, p, m in zip(ids, prefix, made, strict=True)], dtype=object)
-    frame = rows.assign(site_id=ids, key=text_keys(ids))
+    kind, ids = rows["kind"].to_numpy(dtype=object), rows["site_id"].to_numpy(dtype=object)
+    made = np.array([f"{k} {place}" for k, place in zip(kind, place_ids("", x, y), strict=True)], dtype=object)
+    tags = [name.partition(" ")[2] for name in place_names("site", x, y)]
+    names = np.array([i or f"{k} {tag}" for i, k, tag in zip(ids, kind, tags, strict=True)], dtype=object)
+    told = rows["key"].to_numpy(dtype=np.uint64)
+    frame = rows.assign(site_id=names, key=np.where(told != _NO_KEY, told, text_keys(made)))
     sites = gpd.GeoDataFrame(frame, geometry=shapely.points(x, y), crs=crs)
     return sites.sort_values("key", ignore_index=True)
 

@@ -59,7 +59,7 @@ class PolledMeter:
         """Whether a reading equals this meter's registers."""
         if reading.service == "register":
             return int(reading.values[0, 0]) == int(self.register_wh[0])  # noqa: PD011
-        values = np.asarray(reading.values)  # noqa: PD011
+        values = np.asarray(reading.values)
         return np.array_equal(values, self.profile_wh[:, : values.shape[1]])
 
 

@@ -88,8 +88,8 @@ def _warnings(area: ServiceArea, candidates: CandidateSites, results: list[Study
     lines = [*area.notes, *candidates.notes]
     lines += [f"{one.technology}: {one.plan.note}" for one in results]
     lines += [
-        f"{one.technology}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range that their "
-        "model was fitted for"
+        f"{one.technology}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range that "
+        "their model was fitted for"
         for one in results
         if one.deliveries.out_of_range_ratio > 0
     ]

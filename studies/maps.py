@@ -24,7 +24,13 @@ Array = NDArray[Any]
 MANY_METERS = 30_000
 """Above this number the maps leave out the text that appears under the pointer, and say so."""
 OUTLINE_TOLERANCE_M = 0.8
+SHORT_LINK_M = 400.0
+"""Links that are mostly shorter are drawn plainly; longer ones cross the whole map and are drawn faintly."""
 GRID_M = 0.1
+SERVED_SIZE, NOT_SERVED_SIZE, SITE_SIZE = 6.0, 7.0, 12.0
+"""Marker sizes [px] at the scale of a village; the page lets them grow and shrink with the zoom."""
+SETTLEMENT_M = 600.0
+"""Half the side of the square that the views of a settlement show."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _BASE = "base"
 
@@ -77,9 +83,9 @@ def base_traces(study: Study) -> list[go.Scattergl]:
     roads = shapely.simplify(area.roads.geometry.to_numpy(), OUTLINE_TOLERANCE_M)
     traces = [
         _lines(shapely.simplify(boundary, 5.0), "Study area", "#9aa1aa", 1.0, "dash"),
-        _lines(outlines, "Buildings", "#c9c3b8", 1.0),
-        _lines(_rings_or_lines(roads), "Roads", "#d4d8de", 2.0),
-        _lines(area.feeders.edge_geometry, "Low-voltage cables", "#b9a7d6", 1.0),
+        _lines(_rings_or_lines(roads), "Roads", "#dcdfe4", 1.2),
+        _lines(outlines, "Buildings", "#b9b1a3", 1.0),
+        _lines(area.feeders.edge_geometry, "Low-voltage cables", "#a58fce", 1.0),
         _candidates(study),
     ]
     return [trace for trace in traces if trace is not None]
@@ -151,9 +157,10 @@ def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
     _, ends = link_lines(study, result)
     if not len(ends):
         return []
-    alpha = min(0.35, max(0.05, 200.0 / len(ends)))
+    longest = float(np.quantile(np.hypot(*(ends[:, 0] - ends[:, 1]).T), 0.9))
+    alpha = min(0.45, max(0.06, 0.45 if longest < SHORT_LINK_M else 200.0 / len(ends)))
     name = f"Planned links ({count(len(ends))})"
-    trace = _lines(shapely.linestrings(ends), name, f"rgba(70,86,110,{alpha:.2f})", 1.0)
+    trace = _lines(shapely.linestrings(ends), name, f"rgba(70,86,110,{alpha:.2f})", 0.8)
     if trace is None:
         return []
     trace.meta, trace.legendrank = "links", 1800
@@ -165,7 +172,7 @@ def _meter_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
     order = np.argsort(often, kind="stable")
     group, often = group.iloc[order], often[order]
     shown, often = group[group.located], often[group.located]
-    size = 6.0 if group.served.iloc[0] else 7.5
+    size = SERVED_SIZE if group.served.iloc[0] else NOT_SERVED_SIZE
     trace = _markers(shown, f"{look.text}: {count(len(group))}", look, rank, size, bool(often.any()))
     if often.any():
         trace.marker.symbol = np.where(often, f"{look.symbol}-open", look.symbol).tolist()
@@ -181,7 +188,7 @@ def _meter_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
 
 def _best_trace(group: pd.DataFrame, look: Look, rank: int) -> go.Scattergl:
     shown = group[group.located]
-    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, 10 + rank, 6.5)
+    trace = _markers(shown, f"{look.text}: {count(len(group))}", look, 10 + rank, SERVED_SIZE)
     template = f"meter %{{customdata[0]}}<br>{look.text}<br>%{{customdata[1]}} technologies serve it<extra></extra>"
     return _told(trace, group, look, template, shown.meter_id, shown.n_serving)
 
@@ -199,7 +206,7 @@ def _told(trace: go.Scattergl, group: pd.DataFrame, look: Look, template: str, *
 
 
 def _markers(shown: pd.DataFrame, name: str, look: Look, rank: int, size: float, hollow: bool = False) -> go.Scattergl:
-    edge = {"width": 1.6 if hollow else 0.0, "color": look.color}
+    edge = {"width": 1.3 if hollow else 0.0, "color": look.color}
     return go.Scattergl(
         x=_on_grid(shown.x_m), y=_on_grid(shown.y_m), mode="markers", name=name, legendrank=rank,
         marker={"symbol": look.symbol, "size": size, "color": look.color, "line": edge},
@@ -222,8 +229,10 @@ def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl
     return [
         go.Scattergl(
             x=_on_grid(sites.x_m), y=_on_grid(sites.y_m), mode="markers", name=f"Sites built ({count(len(sites))})",
-            marker={"symbol": "star-square", "size": 13, "color": "#16202e", "line": {"color": "#fff", "width": 1.5}},
-            text=text, hovertemplate="%{text}<extra></extra>", legendrank=1700, meta="sites",
+            marker={"symbol": "square", "size": SITE_SIZE, "color": "#16202e", "line": {"color": "#fff", "width": 1.5}},
+            text=sites.site_id.astype(str).tolist(), textposition="top center",
+            textfont={"size": 11, "color": "#16202e"},
+            hovertext=text, hovertemplate="%{hovertext}<extra></extra>", legendrank=1700, meta="sites",
         )
     ]  # fmt: skip
 
@@ -254,6 +263,37 @@ def frame(study: Study, places: pd.DataFrame) -> Frame:
     return Frame(west - margin, south - margin, east + margin, north + margin)
 
 
+def views(study: Study, places: pd.DataFrame) -> list[tuple[str, Frame]]:
+    """Where a reader may want to look first: the whole area, the densest settlement, and the densest fault.
+
+    Parameters
+    ----------
+    places : as from ``meter_states`` (with ``served``) or ``cheapest_serving`` (with ``technology``).
+
+    Returns
+    -------
+    (words, Frame) pairs; the settlements only where the area is larger than a settlement's view.
+    """
+    whole = frame(study, places)
+    pairs = [("Whole area", whole)]
+    if max(whole.east - whole.west, whole.north - whole.south) < 4.0 * SETTLEMENT_M:
+        return pairs
+    lost = ~places.served.to_numpy(bool) if "served" in places else places.technology.to_numpy(str) == ""
+    located = places.located.to_numpy(bool)
+    pairs.append(("Largest settlement", _densest(places[located])))
+    if (lost & located).any():
+        pairs.append(("Most meters not served", _densest(places[lost & located])))
+    return pairs
+
+
+def _densest(places: pd.DataFrame) -> Frame:
+    """A square of a settlement's size around the fullest cell of a grid; ties go to the south-west."""
+    at = places[["x_m", "y_m"]].to_numpy(float)
+    _, owner, sizes = np.unique(np.floor(at / SETTLEMENT_M), axis=0, return_inverse=True, return_counts=True)
+    x, y = at[owner.reshape(-1) == int(sizes.argmax())].mean(axis=0)
+    return Frame(x - SETTLEMENT_M, y - SETTLEMENT_M, x + SETTLEMENT_M, y + SETTLEMENT_M)
+
+
 def round_length_m(limit_m: float) -> float:
     """The longest of 1, 2 or 5 times a power of ten that is not above ``limit_m`` [m], positive.
 
@@ -269,6 +309,7 @@ def _framed(figure: go.Figure, study: Study, places: pd.DataFrame, title: str, s
     lost = int((~places.located).sum())
     notes = [
         f"scenario {scenario}",
+        f"served: read by the deadline with at least {100 * study.read_probability:g} %",
         f"case {study.case_name} {study.case_digest[:12]}",
         *([f"{count(lost)} without a place, counted but not drawn"] if lost else []),
         *(["no text under the pointer: too many meters"] if len(places) > MANY_METERS else []),
@@ -296,7 +337,10 @@ def _framed(figure: go.Figure, study: Study, places: pd.DataFrame, title: str, s
 
 
 def _add_scale_bar(figure: go.Figure, view: Frame) -> None:
-    """A bar of round length in map metres, so that it stays true when the reader zooms."""
+    """A bar of round length in map metres; the page draws it anew when the reader zooms.
+
+    Its halves are the first two shapes of the layout, its length the first annotation: the page relies on that.
+    """
     length = round_length_m(0.25 * (view.east - view.west))
     left, bottom = view.west + 0.03 * (view.east - view.west), view.south + 0.035 * (view.north - view.south)
     thick = 0.008 * (view.north - view.south)

@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
-from .maps import best_technology_map, technology_map
+from .maps import best_technology_map, technology_map, views
 from .report_tables import Standing, Table
-from .states import count, share, slug
+from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD
 
@@ -88,8 +88,17 @@ def _maps(study: Study) -> list[dict[str, Any]]:
     for result in study.results:
         label = study.label(result.technology) + (f", {result.scenario}" if several else "")
         figure = technology_map(study, result)
-        maps.append({"slug": slug(study, result), "label": label, "json": figure_json(figure), "table": None})
+        looks = _views(study, meter_states(study, result))
+        maps.append({"slug": slug(study, result), "label": label, "json": figure_json(figure), "table": None, "views": looks})
     return maps
+
+
+def _views(study: Study, places: Any) -> list[dict[str, Any]]:
+    """The buttons of a map: word in the address, words on the button, edges west, south, east, north [m]."""
+    return [
+        {"name": words.lower().replace(" ", "-"), "words": words, "edges": safe_json([round(edge) for edge in view])}
+        for words, view in views(study, places)
+    ]
 
 
 def _best_map(study: Study, scenario: str, several: bool) -> dict[str, Any]:
@@ -98,6 +107,7 @@ def _best_map(study: Study, scenario: str, several: bool) -> dict[str, Any]:
         "label": "Best technology" + (f", {scenario}" if several else ""),
         "json": figure_json(best_technology_map(study, scenario)),
         "table": tables.best_table(study, scenario),
+        "views": _views(study, cheapest_serving(study, scenario)),
     }
 
 

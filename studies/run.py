@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..planner.pipeline import carried, cellular_serves, result_of
 from ..planner.packet import tier_rows
+from ..planner.pipeline import carried, cellular_serves, result_of
 from .assemble import area_of, catalogue_of, study_of
 from .case import Case
 from .study import Study

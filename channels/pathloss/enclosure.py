@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..draws import Draws
 from ..paths import Enclosure
 from .guards import coded, ratio
 from .p2109 import building_entry_loss_db
@@ -76,3 +77,50 @@ def enclosure_loss_db(
             raise ValueError(f"loss range of {kind.name.lower()} must run upwards from 0: ({low}, {high})")
         loss_db += np.where(code == kind, low + u * (high - low), 0.0)
     return np.asarray(np.maximum(loss_db, 0.0))
+
+
+def node_enclosure_loss_db(
+    node_enclosure: Array,
+    node_key: Array,
+    draws: Draws,
+    *,
+    frequency_hz: float,
+    building_class: str = "traditional",
+    offset_db: float = 0.0,
+    basement_extra_db: tuple[float, float] = BASEMENT_EXTRA_DB,
+) -> Array:
+    """Loss of every node between its antenna and the outside in one replication: one wall for all technologies.
+
+    Each node has one draw, named ``PURPOSE`` and keyed by the node alone, so that a meter which is badly built in for
+    one radio technology is as badly built in for all others.
+
+    Parameters
+    ----------
+    node_enclosure : (n_nodes,) ``Enclosure`` codes.
+    node_key : (n_nodes,) uint64 stable keys.
+    draws : draws of this replication.
+    frequency_hz, building_class, basement_extra_db : as in `enclosure_loss_db`.
+    offset_db : added wherever there is an enclosure [dB], of either sign; what is left stays at least 0.
+
+    Returns
+    -------
+    (n_nodes,) loss [dB], at least 0, and 0 where nothing encloses the node. Raises ValueError as `enclosure_loss_db`.
+
+    References
+    ----------
+    As `enclosure_loss_db`.
+    """
+    loss_db = enclosure_loss_db(
+        node_enclosure,
+        draws.uniform(PURPOSE, node_key),
+        frequency_hz=frequency_hz,
+        building_class=building_class,
+        basement_extra_db=basement_extra_db,
+    )
+    return with_offset_db(loss_db, node_enclosure, offset_db)
+
+
+def with_offset_db(loss_db: Array, node_enclosure: Array, offset_db: float) -> Array:
+    """``loss_db`` moved by an offset where the node is enclosed, never below 0; shape (n_nodes,)."""
+    enclosed = np.asarray(node_enclosure) != Enclosure.NONE
+    return np.asarray(np.where(enclosed, np.maximum(loss_db + offset_db, 0.0), 0.0))

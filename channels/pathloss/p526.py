@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .guards import LIGHT_SPEED_M_S, positive
@@ -13,8 +14,6 @@ Array = NDArray[Any]
 
 EARTH_RADIUS_M = 6_371_000.0
 _FLAT_SAMPLES = 33
-_BLOCK = 2048
-"""Links at a time, so that a block of profiles stays in the cache."""
 _FLAT_M = 1e-3
 """Relief below this is the rounding of float32 heights, not a hill [m]."""
 
@@ -74,18 +73,9 @@ def bullington_loss_db(
     ----------
     Recommendation ITU-R P.526-15, section 4.5.1 (Bullington).
     """
-    profile, distance = _checked(terrain_m, distance_m)
-    start = np.broadcast_to(positive("start_height_m", start_height_m), distance.shape)
-    end = np.broadcast_to(positive("end_height_m", end_height_m), distance.shape)
-    wavelength_m = LIGHT_SPEED_M_S / float(positive("frequency_hz", frequency_hz))
-    radius_m = EARTH_RADIUS_M * float(positive("earth_radius_factor", earth_radius_factor))
-    loss_db = np.empty(distance.size)
-    for first in range(0, distance.size, _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        relief = _relief_m(profile[rows])
-        ends = (start[rows], end[rows])
-        loss_db[rows] = _edge_loss_db(relief, distance[rows], *ends, wavelength_m, radius_m)
-    return loss_db
+    return _diffraction_db(
+        terrain_m, distance_m, start_height_m, end_height_m, frequency_hz, earth_radius_factor, excess=False
+    )
 
 
 def terrain_excess_db(
@@ -115,25 +105,32 @@ def terrain_excess_db(
     ----------
     Recommendation ITU-R P.526-15, section 4.5.2: difference of a real and a smooth Bullington profile.
     """
+    return _diffraction_db(
+        terrain_m, distance_m, start_height_m, end_height_m, frequency_hz, earth_radius_factor, excess=True
+    )
+
+
+def _diffraction_db(
+    terrain_m: Array,
+    distance_m: ArrayLike,
+    start_height_m: ArrayLike,
+    end_height_m: ArrayLike,
+    frequency_hz: float,
+    earth_radius_factor: float,
+    *,
+    excess: bool,
+) -> Array:
     profile, distance = _checked(terrain_m, distance_m)
-    start = np.broadcast_to(positive("start_height_m", start_height_m), distance.shape)
-    end = np.broadcast_to(positive("end_height_m", end_height_m), distance.shape)
-    excess_db = np.zeros(distance.size)
-    rough = np.flatnonzero(np.abs(_relief_m(profile)).max(axis=1) > _FLAT_M)
-
-    def rough_loss_db(ground: Array) -> Array:
-        return bullington_loss_db(
-            ground,
-            distance[rough],
-            start_height_m=start[rough],
-            end_height_m=end[rough],
-            frequency_hz=frequency_hz,
-            earth_radius_factor=earth_radius_factor,
-        )
-
-    straight = np.zeros((rough.size, profile.shape[1]), np.float32)
-    excess_db[rough] = np.maximum(rough_loss_db(profile[rough]) - rough_loss_db(straight), 0.0)
-    return excess_db
+    if profile.shape[1] == 2 and excess:
+        return np.zeros(distance.size)
+    nu_to_one = np.sqrt(2.0 / (LIGHT_SPEED_M_S / float(positive("frequency_hz", frequency_hz)) * distance))
+    radius_m = EARTH_RADIUS_M * float(positive("earth_radius_factor", earth_radius_factor))
+    n_steps = profile.shape[1] - 1 if profile.shape[1] > 2 else _FLAT_SAMPLES - 1
+    ends = (
+        np.ascontiguousarray(np.broadcast_to(positive(name, height), distance.shape))
+        for name, height in (("start_height_m", start_height_m), ("end_height_m", end_height_m))
+    )
+    return np.asarray(_losses_db(profile, distance, *ends, nu_to_one, radius_m, n_steps, excess))
 
 
 def _checked(terrain_m: Array, distance_m: ArrayLike) -> tuple[Array, Array]:
@@ -145,30 +142,60 @@ def _checked(terrain_m: Array, distance_m: ArrayLike) -> tuple[Array, Array]:
     return profile, distance
 
 
-def _relief_m(profile: Array) -> Array:
-    """Ground above the straight line between its two ends, interior samples only: (n, n_samples - 2)."""
-    if profile.shape[1] == 2:
-        return np.zeros((profile.shape[0], _FLAT_SAMPLES - 2))
-    t = np.linspace(0.0, 1.0, profile.shape[1])[1:-1]
-    first, last = profile[:, :1].astype(np.float64), profile[:, -1:].astype(np.float64)
-    return np.asarray(profile[:, 1:-1] - (first + (last - first) * t))
+@njit(cache=True)
+def _losses_db(
+    profile: Array,
+    distance: Array,
+    start: Array,
+    end: Array,
+    nu_to_one: Array,
+    radius_m: float,
+    n_steps: int,
+    excess: bool,
+) -> Array:  # pragma: no cover - compiled
+    """Per link the loss over its ground, or what that exceeds the loss over straight ground by."""
+    t = np.arange(1, n_steps) / n_steps
+    inverse = np.stack((1.0 / t, 1.0 / (1.0 - t), 1.0 / np.sqrt(t * (1.0 - t))))
+    loss_db, relief = np.zeros(distance.size), np.zeros(t.size)
+    for row in range(distance.size):
+        highest = 0.0
+        if profile.shape[1] > 2:
+            first, last = float(profile[row, 0]), float(profile[row, n_steps])
+            for k in range(t.size):
+                relief[k] = float(profile[row, k + 1]) - (first + (last - first) * t[k])
+                highest = max(highest, abs(relief[k]))
+        if excess and highest <= _FLAT_M:
+            continue
+        bulge_m = distance[row] * distance[row] / (2.0 * radius_m)
+        ends = (start[row], end[row], bulge_m, distance[row], nu_to_one[row])
+        loss_db[row] = _edge_loss_db(relief, 1.0, t, inverse, ends)
+        if excess:
+            loss_db[row] = max(loss_db[row] - _edge_loss_db(relief, 0.0, t, inverse, ends), 0.0)
+    return loss_db
 
 
+@njit(cache=True)
 def _edge_loss_db(
-    relief: Array, distance: Array, start: Array, end: Array, wavelength_m: float, radius_m: float
-) -> Array:
-    """P.526-15 section 4.5.1, in a frame in which the straight line between the ends of the ground is level."""
-    t = np.linspace(0.0, 1.0, relief.shape[1] + 2)[1:-1]
-    ground = relief + (distance * distance / (2.0 * radius_m))[:, None] * (t * (1.0 - t))
-    rise_start = ((ground - start[:, None]) / t).max(axis=1)
-    rise_end = ((ground - end[:, None]) / (1.0 - t)).max(axis=1)
+    relief: Array, share: float, t: Array, inverse: Array, ends: tuple[float, float, float, float, float]
+) -> float:  # pragma: no cover - compiled
+    """P.526-15 section 4.5.1, in a frame in which the straight line between the ends of the ground is level.
+
+    ``share`` of the relief stands on the bulge of the earth: 1 the ground as it is, 0 straight ground.
+    """
+    start, end, bulge_m, distance_m, nu_to_one = ends
     direct = end - start
-    above = ground - (start[:, None] + direct[:, None] * t)
-    nu_sight = (above / np.sqrt(t * (1.0 - t))).max(axis=1)
-    hidden = rise_start >= direct
-    slope_sum = np.where(hidden, rise_start + rise_end, 1.0)
-    meet = np.clip(np.where(hidden, (direct + rise_end) / slope_sum, 0.5), 1e-9, 1.0 - 1e-9)
-    nu_edge = (start + rise_start * meet - (start + direct * meet)) / np.sqrt(meet * (1.0 - meet))
-    nu = np.where(hidden, nu_edge, nu_sight) * np.sqrt(2.0 / (wavelength_m * distance))
-    edge_db = knife_edge_loss_db(nu)
-    return np.asarray(edge_db + (1.0 - np.exp(-edge_db / 6.0)) * (10.0 + 0.02 * distance / 1e3))
+    rise_start, rise_end, nu_sight = -np.inf, -np.inf, -np.inf
+    for k in range(t.size):
+        ground = share * relief[k] + bulge_m * (t[k] * (1.0 - t[k]))
+        rise_start = max(rise_start, (ground - start) * inverse[0, k])
+        rise_end = max(rise_end, (ground - end) * inverse[1, k])
+        nu_sight = max(nu_sight, (ground - (start + direct * t[k])) * inverse[2, k])
+    nu = nu_sight
+    if rise_start >= direct:
+        meet = min(max((direct + rise_end) / (rise_start + rise_end), 1e-9), 1.0 - 1e-9)
+        nu = (rise_start - direct) * meet / np.sqrt(meet * (1.0 - meet))
+    v = nu * nu_to_one - 0.1
+    if v <= -0.88:
+        return 0.0
+    edge_db = max(6.9 + 20.0 * np.log10(np.sqrt(v * v + 1.0) + v), 0.0)
+    return float(edge_db + (1.0 - np.exp(-edge_db / 6.0)) * (10.0 + 0.02 * distance_m / 1e3))

@@ -71,7 +71,11 @@ def best_subbands_snr_db(snr: Array, n_subbands: int, beta: float, share: Array,
     """
     groups = snr.reshape(snr.shape[0], n_subbands, snr.shape[1] // n_subbands)
     ranked = np.sort(log_mean_decay(groups, beta, share, noise), axis=1)
-    summed = np.logaddexp.accumulate(ranked, axis=1)
+    summed, total = ranked.copy(), np.ones(snr.shape[0], ranked.dtype)
+    for k in range(1, n_subbands):
+        # ln of a growing sum of exponentials, the newest term the largest
+        total = 1 + total * np.exp(ranked[:, k - 1] - ranked[:, k])
+        summed[:, k] += np.log(total)
     return decibel(-beta * (summed - np.log(np.arange(1, n_subbands + 1))))
 
 

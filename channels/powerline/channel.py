@@ -1,13 +1,15 @@
 """The power line channel of whole areas: signal to noise ratio per carrier and direction for every pair of nodes.
 
 Areas are streamed in blocks; within a block everything is a column. Trees take the two-pass solver, areas with a loop
-take the sparse nodal one, chosen by counting nodes and edges.
+take the sparse nodal one, chosen by counting nodes and edges. What does not change between replications (which areas
+go together, line constants, where the paths of a pair meet) is made once per set of paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,9 @@ from scipy.sparse.csgraph import connected_components
 from ..draws import Draws, pair_key
 from ..paths import CablePaths
 from .coupling import injection_gain_db, transformer_admittance_s
+from .emission import EmitterSettings, emission_dbuv, emitters
 from .loads import house_impedance_ohm
-from .network import TreeGains, forest, lines
+from .network import Forest, Lines, TreeGains, forest, lines, places
 from .nodal import NodalGains
 from .noise import ENVIRONMENT_NOISE_DB, receiver_noise_dbuv
 from .phases import ALL_PHASES, LARGEST_ATTENUATION_DB, cross_phase_loss_db, phase_of
@@ -31,6 +34,13 @@ DEAD_SNR_DB = -40.0
 """Links whose mean SNR lies below are not computed carrier by carrier: no mode comes near them."""
 
 BLOCK_LINKS = 20_000
+"""Areas are solved together until they hold this many links."""
+
+PIECE_LINKS = 4_000
+"""Links that are looked up at a time: their carriers fit the processor's cache."""
+
+KEPT_LINKS = 2_000_000
+"""Paths with more links are planned anew in every replication, so that memory stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class ChannelSettings:
     noise_area_sigma_db: float
     noise_node_sigma_db: float
     noise_lines_per_node: float
+    emitters: EmitterSettings
     short_circuit_ratio: float
     line_voltage_v: float
     transformer_quality: float
@@ -72,6 +83,9 @@ class ChannelBlock:
     cross_loss_db : (n, 2) what crossing between phases costs, 0 on one phase
     in_range : (n,) False where the cross-phase table was left
     dead : (n,) bool, too weak to be computed carrier by carrier; snr is zero there
+    heard : (n, 2) row of ``emitted`` for what each direction's receiver hears, up and down
+    emitted : (n_rows, n_carriers) float32, linear, at least 1: noise with emitters over noise without; None where no
+        emitter stands in the block
     """
 
     link: Array
@@ -82,17 +96,37 @@ class ChannelBlock:
     cross_loss_db: Array
     in_range: Array
     dead: Array
+    heard: Array
+    emitted: Array | None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Areas solved together: what stays the same from one replication to the next.
+
+    areas : site rows;  looped : bool;  line : Lines over local nodes;  tree : Forest, None for a looped area
+    member : (n_members,) nodes of the technology that hang on these areas;  place : (n_members,) their local nodes
+    pieces : links of one piece, and the members at their ends, and (trees) where their paths meet
+    """
+
+    areas: Array
+    looped: bool
+    line: Lines
+    tree: Forest | None
+    member: Array
+    place: Array
+    pieces: tuple[tuple[Array, Array, Array, Array], ...]
 
 
 @dataclass(frozen=True)
 class _Terminals:
     """Meters and buses in one replication; rows are node numbers."""
 
-    feeder_node: Array
     phase: Array
     load_s: Array
     noise_dbuv: Array
     receive_s: float
+    emitter: Array
     n_meters: int
 
 
@@ -113,15 +147,49 @@ def channel_blocks(paths: CablePaths, settings: ChannelSettings, draws: Draws) -
     if paths.n_links == 0:
         return
     terminals = _terminals(paths, settings, draws)
+    carriers = tuple(float(f) for f in settings.frequency_hz)
+    plans = _kept_plans(_Same(paths), carriers) if paths.n_links <= KEPT_LINKS else _plans(paths, settings.frequency_hz)
+    for plan in plans:
+        yield from _solve_block(paths, settings, draws, terminals, plan)
+
+
+class _Same:
+    """Paths compared by identity: columns are read-only, so the same object holds the same network."""
+
+    def __init__(self, paths: CablePaths) -> None:
+        self.paths = paths
+
+    def __hash__(self) -> int:
+        return id(self.paths)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.paths is self.paths
+
+
+@lru_cache(maxsize=2)
+def _kept_plans(same: _Same, carriers: tuple[float, ...]) -> tuple[_Plan, ...]:
+    """Plans of paths of ordinary size, kept between replications."""
+    return tuple(_plans(same.paths, np.array(carriers)))
+
+
+def _plans(paths: CablePaths, frequency_hz: Array) -> Iterator[_Plan]:
+    """All blocks of areas with their lines and links."""
     live, n_extra = _live_nodes(paths)
+    feeder_node = _feeder_node(paths)
+    site_of = np.append(paths.feeder_area, -1)[feeder_node]
     for areas, looped in _area_blocks(paths, live, n_extra):
-        yield from _solve_block(paths, settings, draws, terminals, live, areas, looped)
+        yield _plan(paths, frequency_hz, live, feeder_node, site_of, areas, looped)
+
+
+def _feeder_node(paths: CablePaths) -> Array:
+    """Feeder node of every meter and bus; -1 for none."""
+    return np.concatenate([paths.meter_feeder_node, paths.site_feeder_node]).astype(np.int64)
 
 
 def _terminals(paths: CablePaths, settings: ChannelSettings, draws: Draws) -> _Terminals:
     """Draw phases, house loads and noise of every node."""
     n_meters = paths.n_meters
-    feeder_node = np.concatenate([paths.meter_feeder_node, paths.site_feeder_node]).astype(np.int64)
+    feeder_node = _feeder_node(paths)
     area = np.where(feeder_node >= 0, paths.feeder_area[np.maximum(feeder_node, 0)], -1)
     site_key = np.append(paths.node_key[n_meters:], np.uint64(0))
     if settings.phase_model:
@@ -151,6 +219,7 @@ def _terminals(paths: CablePaths, settings: ChannelSettings, draws: Draws) -> _T
         lines_per_node=settings.noise_lines_per_node,
         receiver_floor_dbuv=settings.receiver_floor_dbuv,
     )
+    emitter = emitters(paths.node_key[:n_meters], draws, settings.emitters)
     bus = transformer_admittance_s(
         paths.site_rated_kva,
         settings.frequency_hz,
@@ -159,7 +228,7 @@ def _terminals(paths: CablePaths, settings: ChannelSettings, draws: Draws) -> _T
         quality_factor=settings.transformer_quality,
         capacitance_f=settings.transformer_capacitance_f,
     )
-    return _Terminals(feeder_node, phase, np.concatenate([1 / house, bus]), noise, 1 / settings.receive_ohm, n_meters)
+    return _Terminals(phase, np.concatenate([1 / house, bus]), noise, 1 / settings.receive_ohm, emitter, n_meters)
 
 
 def _live_nodes(paths: CablePaths) -> tuple[Array, Array]:
@@ -194,16 +263,10 @@ def _area_blocks(paths: CablePaths, live: Array, n_extra: Array) -> Iterator[tup
             yield areas, False
 
 
-def _solve_block(
-    paths: CablePaths,
-    settings: ChannelSettings,
-    draws: Draws,
-    terminals: _Terminals,
-    live: Array,
-    areas: Array,
-    looped: bool,
-) -> Iterator[ChannelBlock]:
-    """Solve some areas and look up all their links."""
+def _plan(
+    paths: CablePaths, frequency_hz: Array, live: Array, feeder_node: Array, site_of: Array, areas: Array, looped: bool
+) -> _Plan:
+    """Lines, members and links of some areas."""
     chosen = np.zeros(paths.n_sites + 1, bool)
     chosen[areas] = True
     node = np.flatnonzero(live & chosen[paths.feeder_area])
@@ -217,26 +280,122 @@ def _solve_block(
         paths.edge_cable[edge],
         paths.cables,
         node.size,
-        settings.frequency_hz,
+        frequency_hz,
     )
-    place = local[terminals.feeder_node]
+    place = local[feeder_node]
     member = np.flatnonzero(place >= 0)
-    shunt = _shunts(terminals, member, place, node.size)
-    roots = place[paths.n_meters + areas]
-    gains: TreeGains | NodalGains
-    if looped:
-        gains = NodalGains.of(line, shunt, np.unique(place[member]))
-    else:
-        gains = TreeGains.of(line, forest(line, roots), shunt)
-    injection = _injection(paths, settings, terminals, gains, member, place[member])
-    a, b = place[paths.from_node], place[paths.to_node]
-    site_of = np.append(paths.feeder_area, -1)[terminals.feeder_node]
-    link = np.flatnonzero((a >= 0) & (b >= 0) & (site_of[paths.from_node] == site_of[paths.to_node]))
+    tree = None if looped else forest(line, place[paths.n_meters + areas])
     row = np.full(place.size, -1)
     row[member] = np.arange(member.size)
-    for some in np.array_split(link, max(1, -(-link.size // BLOCK_LINKS))):
+    a, b = row[paths.from_node], row[paths.to_node]
+    link = np.flatnonzero((a >= 0) & (b >= 0) & (site_of[paths.from_node] == site_of[paths.to_node]))
+    pieces = []
+    for some in np.array_split(link, max(1, -(-link.size // PIECE_LINKS))):
         if some.size:
-            yield _look_up(paths, settings, draws, terminals, gains, injection, row, place, some)
+            ends = place[paths.from_node[some]], place[paths.to_node[some]]
+            turn = places(tree, *ends)[2] if tree is not None else np.zeros(0, int)
+            pieces.append((some, a[some], b[some], turn))
+    return _Plan(areas, looped, line, tree, member, place[member], tuple(pieces))
+
+
+def _solve_block(
+    paths: CablePaths, settings: ChannelSettings, draws: Draws, terminals: _Terminals, plan: _Plan
+) -> Iterator[ChannelBlock]:
+    """Solve some areas and look up all their links."""
+    shunt = _shunts(terminals, plan.member, plan.place, plan.line.n_nodes)
+    gains: TreeGains | NodalGains
+    if plan.tree is None:
+        gains = NodalGains.of(plan.line, shunt, np.unique(plan.place))
+    else:
+        gains = TreeGains.of(plan.line, plan.tree, shunt)
+    injection = _injection(paths, settings, terminals, gains, plan.member, plan.place)
+    noise = _noise(paths, settings, draws, terminals, plan, gains, injection)
+    for piece in plan.pieces:
+        yield _look_up(paths, settings, draws, terminals, plan, gains, injection, noise, piece)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Noise of the members on each phase circuit, (n_members, n_phases, ...).
+
+    excess : (..., n_carriers) float32, ln of carrier level over noise power, at the transmitter's level
+    mean_dbuv : mean over the carriers;  emitted : see `ChannelBlock`
+    """
+
+    excess: Array
+    mean_dbuv: Array
+    emitted: Array | None
+
+
+def _noise(
+    paths: CablePaths,
+    settings: ChannelSettings,
+    draws: Draws,
+    terminals: _Terminals,
+    plan: _Plan,
+    gains: TreeGains | NodalGains,
+    injection: Array,
+) -> _Noise:
+    """Background at each member and what all emitters of its area send there."""
+    shape = injection.shape
+    noise = np.broadcast_to(terminals.noise_dbuv[plan.member][:, None, :], shape)
+    emitted = None
+    heard = _emissions(paths, settings, draws, terminals, plan, gains, injection)
+    if heard is not None:
+        ratio = 1 + heard / 10 ** (noise / 10)
+        noise = noise + 10 * np.log10(ratio)
+        emitted = ratio.astype(np.float32).reshape(-1, shape[2])
+    excess = ((settings.carrier_level_dbuv - noise) / DB_PER_NEPER).astype(np.float32)
+    return _Noise(excess, noise.mean(-1), emitted)
+
+
+def _emissions(
+    paths: CablePaths,
+    settings: ChannelSettings,
+    draws: Draws,
+    terminals: _Terminals,
+    plan: _Plan,
+    gains: TreeGains | NodalGains,
+    injection: Array,
+) -> Array | None:
+    """Emitters' power at every member, (n_members, n_phases, n_carriers) [uV^2]; None where there is no emitter.
+
+    An emitter holds its level at its own terminals, so the ratio of node voltages is all that counts. It sits on the
+    phase of its meter, or on a drawn one in a three-phase house; the other circuits hear it less by the cross-phase
+    loss of the pair, the same as for a signal between the two.
+    """
+    n_members, n_phases, n_carriers = injection.shape
+    source = np.flatnonzero(np.isin(plan.member, terminals.emitter))
+    if source.size == 0:
+        return None
+    key = paths.node_key[plan.member]
+    level_dbuv = emission_dbuv(key[source], settings.frequency_hz, settings.bandwidth_hz, draws, settings.emitters)
+    phase = terminals.phase[plan.member[source]].astype(np.int64)
+    drawn = (draws.uniform("emitter phase", key[source]) * n_phases).astype(np.int64)
+    circuit = np.where(phase == ALL_PHASES, drawn, phase)
+    area = _area_of(paths, plan)
+    total = np.zeros((n_members * n_phases, n_carriers))
+    step = max(1, BLOCK_LINKS // n_members)
+    for low in range(0, source.size, step):
+        emitter, receiver = np.nonzero(area[source[low : low + step], None] == area)
+        emitter += low
+        here, on = source[emitter], circuit[emitter]
+        way = gains.place(plan.place[here], plan.place[receiver])
+        gain = gains.gain(way, on).astype(np.float64)
+        loss_db = -DB_PER_NEPER * (injection[here, on].mean(-1) + gain.mean(-1))
+        cross_db = cross_phase_loss_db(loss_db, draws.normal("cross phase", pair_key(key[here], key[receiver])))
+        power = 10 ** (level_dbuv[emitter] / 10) * np.exp(gain)
+        weight = np.repeat(10 ** (-cross_db[:, None] / 10), n_phases, axis=1)
+        weight[np.arange(on.size), on] = 1.0
+        row = (receiver[:, None] * n_phases + np.arange(n_phases)).ravel()
+        column = np.repeat(np.arange(on.size), n_phases)
+        total += coo_array((weight.ravel(), (row, column)), shape=(total.shape[0], on.size)).tocsr() @ power
+    return total.reshape(n_members, n_phases, n_carriers)
+
+
+def _area_of(paths: CablePaths, plan: _Plan) -> Array:
+    """Site row of each member."""
+    return np.asarray(paths.feeder_area[_feeder_node(paths)[plan.member]])
 
 
 def _within(paths: CablePaths) -> Array:
@@ -259,7 +418,7 @@ def _shunts(terminals: _Terminals, member: Array, place: Array, n_nodes: int) ->
         admittance = (
             np.where(hangs[:, None], terminals.load_s[member], 0) + np.where(listens, terminals.receive_s, 0)[:, None]
         )
-        np.add.at(shunt[:, circuit], place[member], admittance)
+        np.add.at(shunt[:, circuit], place, admittance)
     return shunt
 
 
@@ -292,39 +451,44 @@ def _look_up(
     settings: ChannelSettings,
     draws: Draws,
     terminals: _Terminals,
+    plan: _Plan,
     gains: TreeGains | NodalGains,
     injection: Array,
-    row: Array,
-    place: Array,
-    link: Array,
+    noise: _Noise,
+    piece: tuple[Array, Array, Array, Array],
 ) -> ChannelBlock:
     """Both directions of some links of a solved block."""
-    first, second = paths.from_node[link], paths.to_node[link]
-    way = gains.place(place[first], place[second])
-    normal = draws.normal("cross phase", pair_key(paths.node_key[first], paths.node_key[second]))
+    link, first, second, turn = piece
+    way = gains.place(plan.place[first], plan.place[second], turn)
+    key, phase = paths.node_key[plan.member], terminals.phase[plan.member]
+    normal = draws.normal("cross phase", pair_key(key[first], key[second]))
+    sent = injection.mean(-1)
     directions = []
     for sender, receiver, along in ((first, second, way), (second, first, gains.swapped(way))):
-        total = injection.mean(-1)[row[sender]] + gains.mean_gain(along)
-        circuit, crosses = _circuits(terminals.phase[sender], terminals.phase[receiver], total)
+        total = sent[sender] + gains.mean_gain(along)
+        circuit, crosses = _circuits(phase[sender], phase[receiver], total)
+        listens = np.where(phase[receiver] == ALL_PHASES, circuit, phase[receiver]).astype(np.int64)
         loss_db = -DB_PER_NEPER * total[np.arange(link.size), circuit]
         cross_db = np.where(crosses, cross_phase_loss_db(loss_db, normal), 0.0)
-        noise_db = terminals.noise_dbuv[receiver].mean(-1)
-        directions.append((sender, receiver, along, circuit, loss_db, cross_db, loss_db + cross_db + noise_db))
-    mean_snr = settings.carrier_level_dbuv - np.stack([d[6] for d in directions], axis=1)
+        lost_db = loss_db + cross_db + noise.mean_dbuv[receiver, listens]
+        directions.append((sender, receiver, along, circuit, listens, loss_db, cross_db, lost_db))
+    mean_snr = settings.carrier_level_dbuv - np.stack([d[7] for d in directions], axis=1)
     dead = mean_snr.max(axis=1) < DEAD_SNR_DB
     alive = np.flatnonzero(~dead)
     snr = []
-    for sender, receiver, along, circuit, _, cross_db, _ in directions:
+    for sender, receiver, along, circuit, listens, _, cross_db, _ in directions:
         power = np.zeros((link.size, settings.frequency_hz.size), np.float32)
-        level = (settings.carrier_level_dbuv - cross_db[alive])[:, None] - terminals.noise_dbuv[receiver[alive]]
-        chosen = tuple(column[alive] for column in along)
-        log_power = injection[row[sender[alive]], circuit[alive]] + gains.gain(chosen, circuit[alive])
-        power[alive] = np.exp(log_power + (level / DB_PER_NEPER).astype(np.float32))
+        log_power = gains.gain(tuple(column[alive] for column in along), circuit[alive])
+        log_power += injection[sender[alive], circuit[alive]]
+        log_power += noise.excess[receiver[alive], listens[alive]]
+        log_power -= (cross_db[alive, None] / DB_PER_NEPER).astype(np.float32)
+        power[alive] = np.exp(log_power, out=log_power)
         snr.append(power)
-    cross = np.stack([d[5] for d in directions], axis=1)
-    loss = np.stack([d[4] for d in directions], axis=1)
+    loss, cross = (np.stack([d[column] for d in directions], axis=1) for column in (5, 6))
     in_range = ~np.any((cross != 0) & (loss > LARGEST_ATTENUATION_DB), axis=1)
-    return ChannelBlock(link, snr[0], snr[1], mean_snr, (loss + cross).mean(axis=1), cross, in_range, dead)
+    heard = np.stack([d[1] * injection.shape[1] + d[4] for d in directions], axis=1)
+    loss_db = (loss + cross).mean(axis=1)
+    return ChannelBlock(link, snr[0], snr[1], mean_snr, loss_db, cross, in_range, dead, heard, noise.emitted)
 
 
 def _circuits(sender: Array, receiver: Array, total: Array) -> tuple[Array, Array]:

@@ -88,9 +88,9 @@ def emission_dbuv(
     """
     frequency = np.asarray(frequency_hz, dtype=np.float64)
     level = settings.low_dbuv + (settings.high_dbuv - settings.low_dbuv) * draws.uniform("emitter level", meter_key)
-    switching = _log_uniform(settings.switching_low_hz, settings.switching_high_hz, "emitter switching")
-    half_width = _log_uniform(settings.width_low_hz, settings.width_high_hz, "emitter width")
-    centre, width = switching(draws, meter_key)[:, None], half_width(draws, meter_key)[:, None] / 2
+    even = draws.uniform("emitter switching", meter_key), draws.uniform("emitter width", meter_key)
+    centre = _log_even(settings.switching_low_hz, settings.switching_high_hz, even[0])[:, None]
+    width = _log_even(settings.width_low_hz, settings.width_high_hz, even[1])[:, None] / 2
     wide, narrow = np.zeros((2, meter_key.size, frequency.size))
     last = int(np.ceil(frequency.max() / settings.switching_low_hz)) + 1
     for harmonic in range(1, last + 1):
@@ -103,9 +103,9 @@ def emission_dbuv(
     return np.asarray(level[:, None] + 10 * np.log10(wide / strongest[:, None]))
 
 
-def _log_uniform(low: float, high: float, purpose: str) -> Any:
-    """A draw, even in the logarithm, between two limits."""
-    return lambda draws, keys: low * (high / low) ** draws.uniform(purpose, keys)
+def _log_even(low: float, high: float, share: Array) -> Array:
+    """Between two limits, even in the logarithm, for shares from 0 to 1."""
+    return np.asarray(low * (high / low) ** share)
 
 
 def _strongest_line(centre: Array, width: Array, frequency_hz: Array) -> Array:

@@ -10,6 +10,7 @@ from ..mac.g3_framing import MacSettings, check_room
 from ..phy import g3_ofdm
 from ..technology import Scenario, parameter
 from .channel import ChannelSettings
+from .emission import EmitterSettings
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,57 @@ class G3Parameters:
         confidence="C",
         minimum=0,
         maximum=5,
+    )
+    emitter_ratio: float = parameter(
+        0.03,
+        "1",
+        "share of meters that host a strong emitter, drawn per replication: supply, charger, inverter, lamp",
+        "filters mend 0.5 to 1 % of meters in the field; if those are the upper quarter of the levels, 2 to 4 % emit",
+        confidence="C",
+        minimum=0,
+        maximum=1,
+    )
+    emitter_low_dbuv: float = parameter(
+        70.0,
+        "dBuV",
+        "weakest emitter: strongest 200 Hz reading between 36 and 91 kHz at its own terminals",
+        "70 to 110 dBuV near the source, drawn evenly",
+        confidence="C",
+        minimum=0,
+        maximum=140,
+    )
+    emitter_high_dbuv: float = parameter(
+        110.0,
+        "dBuV",
+        "strongest emitter, likewise",
+        "70 to 110 dBuV near the source; IEC 61000-2-2 allows 122 to 89 dBuV between 30 and 150 kHz",
+        confidence="C",
+        minimum=0,
+        maximum=140,
+    )
+    emitter_switching_low_hz: float = parameter(
+        4e3,
+        "Hz",
+        "lowest switching frequency of an emitter, drawn evenly in its logarithm",
+        "PV inverters 4 to 20 kHz (Energies 18:2980)",
+        confidence="B",
+        minimum=1e3,
+        maximum=1e6,
+    )
+    emitter_switching_high_hz: float = parameter(
+        100e3,
+        "Hz",
+        "highest switching frequency of an emitter",
+        "EV chargers 15 to 100 kHz (Energies 18:2980)",
+        confidence="B",
+        minimum=1e3,
+        maximum=1e6,
+    )
+    emitter_width_low_hz: float = parameter(
+        200.0, "Hz", "narrowest line of an emitter at half height", "0.2 to 5 kHz", confidence="C", minimum=1
+    )
+    emitter_width_high_hz: float = parameter(
+        5e3, "Hz", "widest line of an emitter: a hump", "0.2 to 5 kHz", confidence="C", minimum=1, maximum=1e5
     )
     cyclic_noise_set: int = parameter(
         1,
@@ -290,6 +342,15 @@ class G3Parameters:
             noise_area_sigma_db=self.noise_area_sigma_db,
             noise_node_sigma_db=self.noise_node_sigma_db,
             noise_lines_per_node=self.noise_lines_per_node,
+            emitters=EmitterSettings(
+                self.emitter_ratio,
+                self.emitter_low_dbuv,
+                self.emitter_high_dbuv,
+                self.emitter_switching_low_hz,
+                self.emitter_switching_high_hz,
+                self.emitter_width_low_hz,
+                self.emitter_width_high_hz,
+            ),
             short_circuit_ratio=self.short_circuit_ratio,
             line_voltage_v=self.line_voltage_v,
             transformer_quality=self.transformer_quality,

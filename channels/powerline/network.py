@@ -233,6 +233,12 @@ def common_ancestor(tree: Forest, first: Array, second: Array) -> Array:
     return np.where(a == b, a, -1)
 
 
+def places(tree: Forest, source: Array, receiver: Array) -> tuple[Array, Array, Array]:
+    """Positions of pairs of node rows, all reached and under one root, and where their paths meet."""
+    a, b = tree.position[source], tree.position[receiver]
+    return a, b, common_ancestor(tree, a, b)
+
+
 @dataclass(frozen=True)
 class TreeGains:
     """Voltage gains of all pairs of a solved forest, looked up in natural logarithms of power."""
@@ -253,10 +259,11 @@ class TreeGains:
         means = (up.mean(-1), down.mean(-1), (up + down).mean(-1))
         return cls(tree, solution.y_total_s, up, down, up + down, means)
 
-    def place(self, source: Array, receiver: Array) -> tuple[Array, ...]:
-        """Rows that `gain` and `mean_gain` look up for pairs of node rows, all reached and under one root."""
-        a, b = self.tree.position[source], self.tree.position[receiver]
-        return a, b, common_ancestor(self.tree, a, b)
+    def place(self, source: Array, receiver: Array, turn: Array | None = None) -> tuple[Array, ...]:
+        """Rows that `gain` and `mean_gain` look up for pairs of node rows; ``turn`` where `places` was asked before."""
+        if turn is None:
+            return places(self.tree, source, receiver)
+        return self.tree.position[source], self.tree.position[receiver], turn
 
     def gain(self, place: tuple[Array, ...], phase: Array) -> Array:
         """(n_pairs, n_carriers) float32: ln |V_receiver / V_source|^2 on each pair's phase circuit."""

@@ -93,8 +93,8 @@ class NodalGains:
         log_gain = np.ascontiguousarray(np.transpose(log_gain, (3, 2, 0, 1)))
         return cls(port, 1 / np.moveaxis(seen, 2, 0), log_gain, log_gain.mean(-1))
 
-    def place(self, source: Array, receiver: Array) -> tuple[Array, ...]:
-        """Port numbers of pairs of node rows."""
+    def place(self, source: Array, receiver: Array, turn: Array | None = None) -> tuple[Array, ...]:
+        """Port numbers of pairs of node rows; ``turn`` means nothing here."""
         return self.port[source], self.port[receiver]
 
     def gain(self, place: tuple[Array, ...], phase: Array) -> Array:

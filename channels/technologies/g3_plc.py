@@ -85,7 +85,7 @@ class G3Plc(G3Parameters):
                     power, weak_db, block.dead
                 )
             loss[rows], in_range[rows] = block.loss_db, block.in_range
-            limit[rows] = self._limit(block, margin[:, rows])
+            limit[rows] = self._limit(block, margin[:, rows].T)
         rates = np.array([g3_ofdm.best_rate_bps(m) for m in self.table] + [0.0])
         return LinkQuality(
             snr[0],
@@ -105,34 +105,74 @@ class G3Plc(G3Parameters):
         """Effective SNR, robust margin and fastest usable mode of one direction."""
         cycle = cycle_regions(self.cyclic_noise_set)
         table, loss_db = self.table, self.implementation_loss_db
-        robust = weak_db.copy()
-        robust[~dead] = effective_snr_db(power[~dead], table[0].waveform.beta, *cycle)
-        margin = robust - g3_ofdm.threshold_db(table[0], loss_db)
-        snr, mode = robust.copy(), np.where(margin >= 0, 0, -1).astype(np.int8)
+        snr = self._robust_db(power, weak_db, dead)
+        margin = snr - g3_ofdm.threshold_db(table[0], loss_db)
+        mode = np.where(margin >= 0, 0, -1).astype(np.int8)
         strong = np.flatnonzero(margin >= 0)
-        mapped: dict[str, Array] = {}
-        header_ok = robust[strong] >= g3_ofdm.FCH.snr_1_db + loss_db
-        for index, candidate in enumerate(table[1:], start=1):
-            wave = candidate.waveform
-            if wave.repetition > 1:
-                value = robust[strong]
-            else:
-                if wave.name not in mapped:
-                    mapped[wave.name] = best_subbands_snr_db(power[strong], g3_ofdm.N_SUBBANDS, wave.beta, *cycle)
-                value = mapped[wave.name][:, candidate.n_subbands - 1]
-            reserve = self.mode_margin_db if wave.repetition == 1 else 0.0
-            taken = header_ok & (value >= g3_ofdm.threshold_db(candidate, loss_db) + reserve)
-            mode[strong[taken]], snr[strong[taken]] = index, value[taken]
+        header_ok = snr[strong] >= g3_ofdm.FCH.snr_1_db + loss_db
+        for index in [i for i, m in enumerate(table) if i > 0 and m.waveform.repetition > 1]:
+            taken = strong[header_ok & (snr[strong] >= g3_ofdm.threshold_db(table[index], loss_db))]
+            mode[taken] = index
+        # most links carry the fastest mode on all carriers: the others alone are worth a search for sub-bands
+        rows, power = strong[header_ok], power[strong[header_ok]]
+        top = len(table) - 1
+        value = effective_snr_db(power, table[top].waveform.beta, *cycle)
+        best = value >= g3_ofdm.threshold_db(table[top], loss_db) + self.mode_margin_db
+        mode[rows[best]], snr[rows[best]] = top, value[best]
+        self._map_tones(power[~best], rows[~best], snr, mode)
         return snr, margin, mode
 
+    def _map_tones(self, power: Array, rows: Array, snr: Array, mode: Array) -> None:
+        """Fastest mode and tone map below the fastest of all, written into ``snr`` and ``mode`` at ``rows``."""
+        cycle = cycle_regions(self.cyclic_noise_set)
+        mapped: dict[str, Array] = {}
+        for index, candidate in enumerate(self.table[:-1]):
+            wave = candidate.waveform
+            if wave.repetition > 1:
+                continue
+            if wave.name not in mapped:
+                mapped[wave.name] = best_subbands_snr_db(power, g3_ofdm.N_SUBBANDS, wave.beta, *cycle)
+            value = mapped[wave.name][:, candidate.n_subbands - 1]
+            taken = value >= g3_ofdm.threshold_db(candidate, self.implementation_loss_db) + self.mode_margin_db
+            mode[rows[taken]], snr[rows[taken]] = index, value[taken]
+
+    def _robust_db(self, power: Array, weak_db: Array, dead: Array) -> Array:
+        """Effective SNR of the robust mode on all carriers; of dead links the mean over the carriers."""
+        robust = weak_db.copy()
+        robust[~dead] = effective_snr_db(
+            power[~dead], self.table[0].waveform.beta, *cycle_regions(self.cyclic_noise_set)
+        )
+        return robust
+
     def _limit(self, block: ChannelBlock, margin: Array) -> Array:
-        """What would have to change for the weaker direction: the phase, the noise, or the line."""
-        worse = np.argmin(margin, axis=0)
+        """What would have to change for the weaker direction: the noise of emitters, the phase, the noise, or the line.
+
+        margin : (n_links, 2). Emitters come first where the link would work without them, then the phase; noise counts
+        as the limit where the link would work without emitters in quiet hours.
+        """
+        worse = np.argmin(margin, axis=1)
         rows = np.arange(worse.size)
-        short, cross = margin[worse, rows], block.cross_loss_db[rows, worse]
+        short, cross = margin[rows, worse], block.cross_loss_db[rows, worse]
+        quiet = np.minimum(margin[:, 0], margin[:, 1])
+        by_emitter = np.zeros(short.size, bool)
+        failed = np.flatnonzero(short < 0)
+        if block.emitted is not None and failed.size:
+            quiet[failed] = self._without_emitters(block, failed, block.emitted).min(axis=1)
+            by_emitter = (short < 0) & (quiet >= 0)
         by_phase = (cross > 1.0) & (short + cross >= 0)
-        by_noise = short + self.quiet_hours_db >= 0
-        return np.select([by_phase, by_noise], [Reason.CROSS_PHASE, Reason.NOISE], Reason.ATTENUATION)
+        by_noise = quiet + self.quiet_hours_db >= 0
+        reasons = [Reason.NOISE, Reason.CROSS_PHASE, Reason.NOISE]
+        return np.select([by_emitter, by_phase, by_noise], reasons, Reason.ATTENUATION)
+
+    def _without_emitters(self, block: ChannelBlock, rows: Array, emitted: Array) -> Array:
+        """(n, 2) robust margin of some links of a block if nobody on the network emitted [dB]."""
+        floor = g3_ofdm.threshold_db(self.table[0], self.implementation_loss_db)
+        margin = np.empty((rows.size, 2))
+        for direction, power in enumerate((block.snr_up, block.snr_down)):
+            ratio = emitted[block.heard[rows, direction]]
+            weak_db = block.mean_snr_db[rows, direction] + 10 * np.log10(ratio).mean(axis=1)
+            margin[:, direction] = self._robust_db(power[rows] * ratio, weak_db, block.dead[rows]) - floor
+        return margin
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
         """Probability that one frame with a PSDU of ``n_bytes`` is lost: preamble, header or payload.
@@ -298,12 +338,10 @@ def _area(paths: CablePaths) -> Array:
 
 def _best_link(paths: CablePaths, quality: LinkQuality) -> Array:
     """Row of the link with the largest margin in its weaker direction, per meter; -1 where it has no link."""
-    margin = np.minimum(quality.margin_up_db, quality.margin_down_db)
-    node = np.concatenate([paths.from_node, paths.to_node])
-    link = np.tile(np.arange(paths.n_links), 2)
-    order = np.lexsort((np.tile(margin, 2), node))
+    order = np.argsort(np.minimum(quality.margin_up_db, quality.margin_down_db), kind="stable")
     best = np.full(paths.n_meters + paths.n_sites, -1, np.int64)
-    best[node[order]] = link[order]
+    # written in rising order of the margin, the last one stays
+    best[np.stack([paths.from_node[order], paths.to_node[order]], axis=1).ravel()] = np.repeat(order, 2)
     return best[: paths.n_meters]
 
 

@@ -9,20 +9,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc, gammaincinv, ndtr
 
 from ..draws import Draws, mix, pair_key
-from ..mac.csma_154 import LegSums, MeshMac, application_tries, frames_of, queue_start_s, walk_legs
-from ..pathloss.enclosure import PURPOSE, enclosure_loss_db
-from ..pathloss.free_space import free_space_loss_db
-from ..pathloss.hata import hata_loss_db
-from ..pathloss.p526 import terrain_excess_db
-from ..pathloss.p1411 import near_street_loss_db
+from ..limits import link_limit
+from ..mac.csma_154 import MeshMac, frames_of, walk_legs
+from ..mac.mesh_traffic import Traffic, nobody_arrives
+from ..pathloss.enclosure import node_enclosure_loss_db
+from ..pathloss.mesh import mesh_loss
 from ..pathloss.shadowing import shadowing_db
-from ..paths import Clutter, Enclosure, RadioPaths
+from ..paths import RadioPaths
 from ..phy import sun_fsk
+from ..phy.man_made_noise import man_made_noise_db
 from ..regions import band_at, bands_table, check_limits
 from ..routing.etx_tree import EtxTree, along_path, etx_tree, hop_reach, link_etx
+from ..routing.tree_links import audible_erlang, tree_snr_db, weakest_limit
 from ..technology import (
     UP,
     Exchanges,
@@ -43,12 +43,6 @@ Array = NDArray[Any]
 
 _EN220 = "EN 300 220-2 V3.3.1 tables 4 and 17"
 _WBL = "Silicon Labs wisun-br-linux 2.10.2, public source"
-_SEVERITY = np.array([0, 2, 3, 1, 4, 0], np.int8)
-"""How built-up each ``Clutter`` code is; the worse end of a link names its surroundings."""
-_NEAR_M, _FAR_M = 40.0, 100.0
-"""Below 40 m the pole model is free space, above 100 m Hata, a straight line over log distance between."""
-_STREET_RANGE_M, _POLE_RANGE_M = 3e3, 40e3
-_CERTAIN = 1.0 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -239,19 +233,34 @@ class WisunFan:
 
     def assess(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> LinkQuality:
         """What each link can carry in one replication; `docs/method-wisun.md` has the budget line by line."""
-        path_db, terrain_db, in_range = self._path_loss_db(paths, draws)
-        inside_db = self._enclosure_db(paths, scenario, draws)
-        wall_db = inside_db[paths.from_node] + inside_db[paths.to_node]
-        loss_db = path_db + terrain_db + wall_db
+        first, second = paths.from_node, paths.to_node
+        loss = mesh_loss(
+            paths.terrain_m,
+            paths.distance_m,
+            frequency_hz=self.frequency_hz,
+            heights_m=(paths.node_height_m[first], paths.node_height_m[second]),
+            clutter=(paths.node_clutter[first], paths.node_clutter[second]),
+            normal=shadowing_db(draws, pair_key(paths.node_key[first], paths.node_key[second]), 1.0),
+            sigma_db=self.shadowing_sigma_db,
+        )
+        inside_db = node_enclosure_loss_db(
+            paths.node_enclosure,
+            paths.node_key,
+            draws,
+            frequency_hz=self.frequency_hz,
+            building_class=self.building_class,
+            offset_db=scenario.enclosure_offset_db,
+        )
+        wall_db = inside_db[first] + inside_db[second]
+        loss_db = loss.outdoor_db + loss.terrain_db + wall_db
         is_site = np.arange(paths.node_key.size) >= paths.n_meters
         eirp_dbm = np.where(is_site, self.site_eirp_dbm, self.meter_eirp_dbm) - self.multipath_margin_db
         gain_over_noise = np.where(is_site, self.site_gain_dbi, self.meter_gain_dbi) - self._floor_dbm(paths, scenario)
-        up_db = eirp_dbm[paths.from_node] - loss_db + gain_over_noise[paths.to_node]
-        down_db = eirp_dbm[paths.to_node] - loss_db + gain_over_noise[paths.from_node]
+        up_db = eirp_dbm[first] - loss_db + gain_over_noise[second]
+        down_db = eirp_dbm[second] - loss_db + gain_over_noise[first]
         rate_bps = sun_fsk.mode_of(self.phy_mode).rate_bps
         margins = (up_db - self._threshold_snr_db, down_db - self._threshold_snr_db)
         works = [margin >= 0.0 for margin in margins]
-        limit = _limits(np.minimum(*margins), terrain_db, wall_db)
         return LinkQuality(
             up_db,
             down_db,
@@ -261,57 +270,17 @@ class WisunFan:
             np.where(works[0], rate_bps, 0.0),
             np.where(works[1], rate_bps, 0.0),
             loss_db,
-            limit,
-            in_range,
+            link_limit(np.minimum(*margins), loss.terrain_db, wall_db),
+            loss.in_range,
         )
-
-    def _path_loss_db(self, paths: RadioPaths, draws: Draws) -> tuple[Array, Array, Array]:
-        """Loss outdoors with its spread, what hills add, and whether the models were fitted there."""
-        low_m, high_m = (
-            pick(paths.node_height_m[paths.from_node], paths.node_height_m[paths.to_node])
-            for pick in (np.minimum, np.maximum)
-        )
-        ends = paths.node_clutter[paths.from_node], paths.node_clutter[paths.to_node]
-        clutter = np.where(_SEVERITY[ends[0]] >= _SEVERITY[ends[1]], ends[0], ends[1])
-        keys = pair_key(paths.node_key[paths.from_node], paths.node_key[paths.to_node])
-        normal = shadowing_db(draws, keys, 1.0)
-        outdoor_db, street = link_loss_db(
-            paths.distance_m,
-            low_height_m=low_m,
-            high_height_m=high_m,
-            frequency_hz=self.frequency_hz,
-            clutter=clutter,
-            normal=normal,
-            sigma_db=self.shadowing_sigma_db,
-        )
-        terrain_db = terrain_excess_db(
-            paths.terrain_m,
-            paths.distance_m,
-            start_height_m=paths.node_height_m[paths.from_node],
-            end_height_m=paths.node_height_m[paths.to_node],
-            frequency_hz=self.frequency_hz,
-        )
-        fitted = (paths.distance_m <= np.where(street, _STREET_RANGE_M, _POLE_RANGE_M)) & (high_m <= 200.0)
-        return outdoor_db, terrain_db, fitted
-
-    def _enclosure_db(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> Array:
-        """Loss at each node between its antenna and the outside."""
-        loss_db = enclosure_loss_db(
-            paths.node_enclosure,
-            draws.uniform(PURPOSE, paths.node_key),
-            frequency_hz=self.frequency_hz,
-            building_class=self.building_class,
-        )
-        enclosed = paths.node_enclosure != Enclosure.NONE
-        return np.where(enclosed, np.maximum(loss_db + scenario.enclosure_offset_db, 0.0), 0.0)
 
     def _floor_dbm(self, paths: RadioPaths, scenario: Scenario) -> Array:
         """Noise in the receive bandwidth at each node."""
-        added_db = np.zeros(len(Clutter))
-        added_db[Clutter.SUBURBAN] = self.noise_suburban_db
-        added_db[[Clutter.URBAN, Clutter.DENSE]] = self.noise_urban_db
+        added_db = man_made_noise_db(
+            paths.node_clutter, open_db=0.0, suburban_db=self.noise_suburban_db, urban_db=self.noise_urban_db
+        )
         thermal_dbm = -174.0 + 10.0 * np.log10(sun_fsk.mode_of(self.phy_mode).rx_bandwidth_hz) + self.noise_figure_db
-        return np.asarray(thermal_dbm + added_db[paths.node_clutter] + scenario.noise_offset_db)
+        return np.asarray(thermal_dbm + added_db + scenario.noise_offset_db)
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: ArrayLike) -> Array:
         """Loss of one transmission of a frame of ``n_bytes`` before its check sequence; 1 where there is no mode."""
@@ -426,12 +395,12 @@ class WisunFan:
     ) -> Outcome:
         """Fate of every exchange over the tree: frame repetitions, contention, polling order, hourly airtime."""
         if paths.n_sites == 0 or paths.n_meters == 0:
-            return _nobody(len(exchanges.services), routes.reason)
-        traffic = _Traffic.of(exchanges, routes, paths)
+            return nobody_arrives(len(exchanges.services), routes.reason)
+        traffic = Traffic.of(exchanges, routes, paths)
         polling = draws.uniform("polling order", paths.node_key[: paths.n_meters])
         n_frames, psdu = (column[traffic.rows] for column in self._frames(exchanges, routes.hops))
         frame_s, ack_s = self._airtime_s(psdu), float(self._airtime_s(self.ack_bytes))
-        up_db, down_db = _tree_snr_db(routes, paths, quality)
+        up_db, down_db = tree_snr_db(routes, paths, quality)
         data_db = np.where(traffic.up, 0, 1)
 
         def losses(leg: Array, below: Array) -> tuple[Array, Array]:
@@ -463,14 +432,14 @@ class WisunFan:
             starts = turn.starts
             if scenario.interference:
                 erlang = sums.airtime_s / traffic.active_s(turn)
-                disturbed, busy = self._mac.disturbance(_audible(paths, quality, erlang), erlang)
+                disturbed, busy = self._mac.disturbance(audible_erlang(paths, quality, erlang), erlang)
         is_site = np.arange(n_nodes) >= paths.n_meters
         hourly_s = np.where(is_site, self.site_hourly_airtime_s, self.hourly_airtime_s)
         allowed = np.minimum(hourly_s / np.maximum(sums.load, 1e-12), 1.0)
         share = along_path(traffic.parent, allowed, np.minimum)[: paths.n_meters]
         late_s = np.maximum(sums.airtime_s * 3600.0 / hourly_s - traffic.spell_s(turn), 0.0) / 2.0
         held_s = along_path(traffic.parent, late_s, np.maximum)[: paths.n_meters]
-        return traffic.outcome(turn, share, held_s, routes, _weakest_limit(routes, paths, quality))
+        return traffic.outcome(turn, share, held_s, routes, weakest_limit(routes, paths, quality))
 
     @property
     def _mac(self) -> MeshMac:
@@ -504,266 +473,3 @@ class WisunFan:
                 row[f"airtime_{n_bytes}_bytes_s"] = float(time_s)
             rows.append(row)
         return {"SUN FSK modes": pd.DataFrame(rows), "Band limits": bands_table(self.region)}
-
-
-@dataclass(frozen=True)
-class _Turns:
-    """Exchanges folded per (service, meter), flat; ``starts`` is per leg."""
-
-    log_arrival: Array
-    mean_s: Array
-    variance_s2: Array
-    attempts: Array
-    start_s: Array
-    slot_s: Array
-    channel_share: Array
-    starts: Array
-
-
-@dataclass(frozen=True)
-class _Traffic:
-    """The legs of meters that have a route, and who they queue with."""
-
-    rows: Array
-    meter: Array
-    up: Array
-    fold: Array
-    asked: Array
-    n_exchanges: Array
-    not_before_s: Array
-    per_hour: Array
-    parent: Array
-    site: Array
-    window_s: Array
-    timeout_s: Array
-    tries: Array
-    n_services: int
-    n_meters: int
-    n_sites: int
-
-    @classmethod
-    def of(cls, exchanges: Exchanges, routes: Routes, paths: RadioPaths) -> _Traffic:
-        rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
-        meter, service = exchanges.meter[rows], exchanges.service[rows].astype(np.int64)
-        n_cells = len(exchanges.services) * paths.n_meters
-        fold = service * paths.n_meters + meter
-        first = exchanges.leg[rows] == 0
-        window_s = np.asarray(exchanges.window_s, np.float64)
-        latest_s = np.zeros(n_cells)
-        np.maximum.at(latest_s, fold, exchanges.not_before_s[rows])
-        asked = np.zeros(n_cells, bool)
-        asked[fold[first & (exchanges.direction[rows] != UP)]] = True
-        parent = np.full(paths.node_key.size, -1, np.int32)
-        parent[: paths.n_meters] = routes.parent
-        return cls(
-            rows,
-            meter,
-            exchanges.direction[rows] == UP,
-            fold,
-            asked,
-            np.bincount(fold[first], minlength=n_cells),
-            latest_s,
-            1.0 / np.maximum(window_s / 3600.0, 1.0)[service],
-            parent,
-            np.tile(routes.server, len(exchanges.services)),
-            np.repeat(window_s, paths.n_meters),
-            exchanges.timeout_s[rows],
-            exchanges.tries[rows],
-            len(exchanges.services),
-            paths.n_meters,
-            paths.n_sites,
-        )
-
-    def _sum(self, column: Array) -> Array:
-        return np.bincount(self.fold, column, self.window_s.size)
-
-    def turns(
-        self, sums: LegSums, starts: Array, polling: Array, parallel_sessions: int, max_utilisation: float
-    ) -> _Turns:
-        """Legs to exchanges, and exchanges to a place in their collector's queue."""
-        arrived, starts, failed, failed_s2 = application_tries(np.exp(sums.log_arrival), self.tries)
-        with np.errstate(divide="ignore"):
-            log_arrival = self._sum(np.log(arrived))
-        mean_s = self._sum(sums.mean_s + failed * self.timeout_s)
-        variance_s2 = self._sum(sums.variance_s2 + failed_s2 * self.timeout_s**2)
-        channel_s = self._sum(sums.root_s * starts)
-        routed = self.site >= 0
-        slot_s = np.where(routed, np.maximum(mean_s / parallel_sessions, channel_s / max_utilisation), 0.0)
-        queued_s = np.where(self.asked, slot_s, 0.0)
-        service = np.repeat(np.arange(self.n_services), self.n_meters)
-        group = service * (self.n_sites + 1) + self.site
-        per_cell_s = np.bincount(np.maximum(self.site, 0), np.where(routed, slot_s / self.window_s, 0.0), self.n_sites)
-        n_groups = self.n_services * (self.n_sites + 1)
-        own = np.bincount(np.maximum(group, 0), np.where(routed, slot_s / self.window_s, 0.0), n_groups)
-        others = np.maximum(per_cell_s[np.maximum(self.site, 0)] - own[np.maximum(group, 0)], 0.0)
-        stretched_s = queued_s / np.maximum(1.0 - others, 0.05)
-        start_s = queue_start_s(stretched_s, group, np.tile(polling, self.n_services))
-        used = np.bincount(np.maximum(self.site, 0), np.where(routed, channel_s / self.window_s, 0.0), self.n_sites)[
-            np.maximum(self.site, 0)
-        ]
-        channel_share = np.where(self.asked, 1.0, np.minimum(max_utilisation / np.maximum(used, 1e-12), 1.0))
-        return _Turns(
-            log_arrival,
-            mean_s,
-            variance_s2,
-            self._sum(sums.attempts * starts),
-            np.maximum(start_s, self.not_before_s),
-            slot_s,
-            channel_share,
-            starts,
-        )
-
-    def active_s(self, turn: _Turns) -> Array:
-        """Per node, how long its collector's traffic is on the air: polling rounds, or the window for pushes."""
-        served = self.site >= 0
-        round_s = np.bincount(self.site[served], turn.slot_s[served], self.n_sites)
-        longest_s = np.zeros(self.n_sites)
-        np.maximum.at(longest_s, self.site[served], self.window_s[served])
-        pushed = np.zeros(self.n_sites, bool)
-        pushed[self.site[served & ~self.asked & (self.n_exchanges > 0)]] = True
-        site_s = np.where(pushed, longest_s, np.clip(round_s, 1.0, np.maximum(longest_s, 1.0)))
-        own_site = self.site[: self.n_meters]
-        return np.concatenate([np.where(own_site >= 0, site_s[np.maximum(own_site, 0)], np.inf), site_s])
-
-    def spell_s(self, turn: _Turns) -> Array:
-        """Per node, the time over which its traffic is spent, at least the hour in which a budget may go at once."""
-        return np.maximum(self.active_s(turn), 3600.0)
-
-    def outcome(self, turn: _Turns, airtime_share: Array, held_s: Array, routes: Routes, path_limit: Array) -> Outcome:
-        """Arrival by the deadline, latency and what limits it.
-
-        ``held_s`` is the mean wait for the next hour's airtime, uniform up to its double.
-        """
-        shape = (self.n_services, self.n_meters)
-        routed = self.site >= 0
-        busy = routed & (self.n_exchanges > 0)
-        count = np.maximum(self.n_exchanges, 1)
-        mean_s = np.where(busy, turn.mean_s / count, 1.0)
-        variance_s2 = np.maximum(turn.variance_s2 / count, (0.01 * mean_s) ** 2)
-        k, scale_s = mean_s**2 / variance_s2, variance_s2 / mean_s
-        in_time = np.where(busy, gammainc(k, np.maximum(self.window_s - turn.start_s, 0.0) / scale_s), 1.0)
-        share = np.tile(airtime_share, self.n_services)
-        p_link = np.exp(turn.log_arrival)
-        p_arrive = np.where(routed, p_link * in_time * turn.channel_share * share, 0.0)
-        parts = np.stack([p_link, in_time * turn.channel_share, share])
-        codes = np.array([0, Reason.CAPACITY, Reason.DUTY_CYCLE], np.int8)[parts.argmin(axis=0)]
-        blamed = np.where(codes == 0, np.tile(path_limit, self.n_services), codes)
-        unserved = np.tile(routes.reason, self.n_services)
-        reason = np.where(routed, np.where(p_arrive < _CERTAIN, blamed, Reason.NONE), unserved)
-        possible = p_arrive > 0.0
-        held = np.tile(held_s, self.n_services)
-        latency = [
-            np.where(possible, np.where(busy, gammaincinv(k, q) * scale_s + 2.0 * q * held, 0.0), np.inf)
-            for q in (0.5, 0.95)
-        ]
-        return Outcome(
-            p_arrive.reshape(shape),
-            latency[0].reshape(shape),
-            latency[1].reshape(shape),
-            np.where(routed, turn.attempts, 0.0).reshape(shape),
-            reason.astype(np.int8).reshape(shape),
-        )
-
-
-def _nobody(n_services: int, reason: Array) -> Outcome:
-    """The outcome where there is no site at all, or no meter."""
-    shape = (n_services, reason.size)
-    never = np.full(shape, np.inf)
-    return Outcome(np.zeros(shape), never, never, np.zeros(shape), np.tile(reason, (n_services, 1)).astype(np.int8))
-
-
-def link_loss_db(
-    distance_m: Array,
-    *,
-    low_height_m: Array,
-    high_height_m: Array,
-    frequency_hz: float,
-    clutter: Array,
-    normal: Array,
-    sigma_db: float,
-) -> tuple[Array, Array]:
-    """Outdoor loss between two antennas of any height below about 200 m, over flat ground.
-
-    The smaller of two models, never below free space: street level to street level (P.1411), and an elevated antenna
-    over the roofs (Hata with 20 dB per decade of height below 30 m). So the loss never grows with either height,
-    has no step, and equals P.1411 between two meters.
-
-    Parameters
-    ----------
-    distance_m : (n,) along the ground [m], positive.
-    low_height_m, high_height_m : (n,) the lower and the higher antenna above ground [m], positive.
-    frequency_hz : carrier [Hz].
-    clutter : (n,) ``Clutter`` code of the surroundings.
-    normal : (n,) standard normal draw of the pair: place within the spread of locations.
-    sigma_db : spread of the elevated model [dB]; the street model has its own.
-
-    Returns
-    -------
-    (n,) loss [dB], and (n,) bool whether the street model decided. Raises ValueError where an input is not positive.
-
-    References
-    ----------
-    Recommendation ITU-R P.1411-12 section 4.3.1; extended Hata of ERC Report 68 / SEAMCAT (distance bridge from
-    40 to 100 m, antenna term below 30 m; confidence B).
-    """
-    ratio = np.clip(ndtr(normal), 0.01, 0.99)
-    street_db = near_street_loss_db(distance_m, frequency_hz=frequency_hz, location_ratio=ratio, environment=clutter)
-    far_db = hata_loss_db(
-        np.maximum(distance_m, _FAR_M),
-        frequency_hz=frequency_hz,
-        site_height_m=np.maximum(high_height_m, 30.0),
-        meter_height_m=np.clip(low_height_m, 1.0, 10.0),
-        environment=clutter,
-    ) + 20.0 * np.log10(30.0 / np.minimum(high_height_m, 30.0))
-    free_db = free_space_loss_db(distance_m, frequency_hz)
-    near_db = free_space_loss_db(np.minimum(distance_m, _NEAR_M), frequency_hz)
-    weight = np.clip(np.log(distance_m / _NEAR_M) / np.log(_FAR_M / _NEAR_M), 0.0, 1.0)
-    pole_db = near_db + weight * (far_db - near_db) + sigma_db * normal
-    return np.maximum(np.minimum(street_db, pole_db), free_db), street_db <= pole_db
-
-
-def _limits(margin_db: Array, terrain_db: Array, wall_db: Array) -> Array:
-    """What would have to go for the link to work: the hill, else the wall, else the budget is short anyway."""
-    hill = (terrain_db > 0.0) & (margin_db + terrain_db >= 0.0) & (terrain_db >= wall_db)
-    wall = (wall_db > 0.0) & (margin_db + wall_db >= 0.0)
-    late_hill = (terrain_db > 0.0) & (margin_db + terrain_db + wall_db >= 0.0)
-    return np.select(
-        [hill, wall, late_hill], [int(Reason.TERRAIN), int(Reason.BUILDING), int(Reason.TERRAIN)], int(Reason.BUDGET)
-    ).astype(np.int8)
-
-
-def _tree_snr_db(routes: Routes, paths: RadioPaths, quality: LinkQuality) -> tuple[Array, Array]:
-    """Per meter, SNR at its parent and SNR from its parent [dB]; -inf without a link."""
-    meter = np.arange(paths.n_meters)
-    row = np.maximum(routes.link, 0)
-    if quality.snr_up_db.size == 0:
-        return np.full(paths.n_meters, -np.inf), np.full(paths.n_meters, -np.inf)
-    first = paths.from_node[row] == meter
-    has = routes.link >= 0
-    up_db = np.where(first, quality.snr_up_db[row], quality.snr_down_db[row])
-    down_db = np.where(first, quality.snr_down_db[row], quality.snr_up_db[row])
-    return np.where(has, up_db, -np.inf), np.where(has, down_db, -np.inf)
-
-
-def _weakest_limit(routes: Routes, paths: RadioPaths, quality: LinkQuality) -> Array:
-    """Per meter, the limit of the weakest link on its way, NONE without a way."""
-    n_meters = paths.n_meters
-    row, has = np.maximum(routes.link, 0), routes.link >= 0
-    if quality.limit.size == 0:
-        return np.zeros(n_meters, np.int8)
-    margin = np.where(has, np.minimum(quality.margin_up_db, quality.margin_down_db)[row], np.inf)
-    order = np.lexsort((np.arange(n_meters), margin))
-    rank = np.full(paths.node_key.size, n_meters, np.int64)
-    rank[order] = np.arange(n_meters)
-    parent = np.full(paths.node_key.size, -1, np.int32)
-    parent[:n_meters] = routes.parent
-    weakest = order[np.minimum(along_path(parent, rank, np.minimum)[:n_meters], n_meters - 1)]
-    return np.where(has, quality.limit[row[weakest]], Reason.NONE).astype(np.int8)
-
-
-def _audible(paths: RadioPaths, quality: LinkQuality, erlang: Array) -> Array:
-    """Mean transmissions that each node hears over all channels (n_nodes,)."""
-    heard = quality.usable
-    first, second = paths.from_node[heard], paths.to_node[heard]
-    n_nodes = paths.node_key.size
-    return np.bincount(first, erlang[second], n_nodes) + np.bincount(second, erlang[first], n_nodes)

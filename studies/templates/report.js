@@ -31,7 +31,51 @@
         'counts stand in the tables; study.gpkg holds the same map for QGIS.</p>';
       return;
     }
-    Plotly.newPlot(plot, JSON.parse(JSON.stringify(base)).concat(own.data), own.layout, options);
+    Plotly.newPlot(plot, JSON.parse(JSON.stringify(base)).concat(own.data), own.layout, options).then(function () {
+      plot.on("plotly_relayout", function (change) { if (!change || !change["shapes[0].x0"]) { adapt(plot); } });
+      var wanted = /&view=(.+)$/.exec(window.location.hash);
+      if (!(wanted && figure.classList.contains("shown") && look(figure, decodeURIComponent(wanted[1])))) { adapt(plot); }
+    });
+  }
+
+  function within(low, value, high) { return Math.max(low, Math.min(high, value)); }
+
+  // Markers, site names and the scale bar follow the zoom; a metre is a metre at every size of the window.
+  function adapt(plot) {
+    var x = plot._fullLayout && plot._fullLayout.xaxis, y = plot._fullLayout && plot._fullLayout.yaxis;
+    if (!x || !x._length) { return; }
+    var metres = (x.range[1] - x.range[0]) / x._length;
+    var grow = within(0.62, 1.65 / Math.sqrt(metres), 2.2);
+    var sizes = { "marker.size": [], mode: [] }, rows = [];
+    plot.data.forEach(function (trace, row) {
+      var meta = trace.meta, site = meta === "sites";
+      if (!trace.marker || !trace.x) { return; }
+      if (trace.size0 === undefined) { trace.size0 = trace.marker.size; }
+      var few = trace.x.length <= 6 || metres < 3.2;
+      var size = trace.size0 * (site ? within(trace.x.length > 60 ? 0.62 : 0.85, grow, 1.25) : grow);
+      rows.push(row);
+      sizes["marker.size"].push(Math.round(10 * size) / 10);
+      sizes.mode.push(site && few ? "markers+text" : "markers");
+    });
+    if (rows.length) { Plotly.restyle(plot, sizes, rows); }
+    var wide = x.range[1] - x.range[0], high = y.range[1] - y.range[0];
+    var power = Math.pow(10, Math.floor(Math.log10(0.22 * wide)));
+    var length = [5, 2, 1].filter(function (step) { return step * power <= 0.22 * wide; })[0] * power;
+    var left = x.range[0] + 0.03 * wide, bottom = y.range[0] + 0.04 * high, top = bottom + 0.009 * high;
+    Plotly.relayout(plot, {
+      "shapes[0].x0": left, "shapes[0].x1": left + length / 2, "shapes[0].y0": bottom, "shapes[0].y1": top,
+      "shapes[1].x0": left + length / 2, "shapes[1].x1": left + length, "shapes[1].y0": bottom, "shapes[1].y1": top,
+      "annotations[0].x": left + length / 2, "annotations[0].y": top,
+      "annotations[0].text": length >= 1000 ? length / 1000 + " km" : length + " m"
+    });
+  }
+
+  function look(figure, name) {
+    var button = figure.querySelector('button[data-view="' + name + '"]');
+    if (!button || !figure.dataset.drawn || !webgl) { return false; }
+    var edges = JSON.parse(button.dataset.edges);
+    Plotly.relayout(plotOf(figure), { "xaxis.range": [edges[0], edges[2]], "yaxis.range": [edges[1], edges[3]] });
+    return true;
   }
 
   function erase(figure) {
@@ -40,7 +84,7 @@
   }
 
   function follow() {
-    var match = /^#map=(.+)$/.exec(window.location.hash);
+    var match = /^#map=([^&]+)/.exec(window.location.hash);
     var wanted = match && figures.filter(function (f) { return f.dataset.map === decodeURIComponent(match[1]); })[0];
     document.body.classList.toggle("one-map", Boolean(wanted));
     figures.forEach(function (figure) { figure.classList.toggle("shown", figure === wanted); });
@@ -69,6 +113,12 @@
   var cash = JSON.parse(document.getElementById("cash-figure").textContent);
   Plotly.newPlot("cash", cash.data, cash.layout, { responsive: true, displaylogo: false });
   ["find", "origin", "confidence"].forEach(function (id) { document.getElementById(id).addEventListener("input", filter); });
+  figures.forEach(function (figure) {
+    figure.addEventListener("click", function (event) {
+      var name = event.target.dataset && event.target.dataset.view;
+      if (name) { look(figure, name); }
+    });
+  });
   window.addEventListener("hashchange", follow);
   follow();
   if ("IntersectionObserver" in window) {

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from amiplan.channels.draws import Draws
 from amiplan.channels.pathloss.free_space import free_space_loss_db
+from amiplan.channels.pathloss.mesh import link_loss_db
 from amiplan.channels.pathloss.p1411 import near_street_loss_db
 from amiplan.channels.paths import Clutter, Enclosure, RadioPaths
-from amiplan.channels.technologies.wisun_fan import WisunFan, link_loss_db
+from amiplan.channels.technologies.wisun_fan import WisunFan
 from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, Technology
 from hypothesis import given, settings
 from hypothesis import strategies as st
