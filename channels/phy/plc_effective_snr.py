@@ -24,21 +24,15 @@ def log_mean_decay(snr: Array, beta: float, share: Array, noise: Array) -> Array
     -------
     (...,) natural logarithm, never underflowing: the strongest term is taken out first.
     """
-    scaled = snr * np.float32(1 / (beta * noise.max()))
-    least = _least(scaled)
+    # carriers first: minima and sums then run over long columns
+    scaled = np.ascontiguousarray(np.moveaxis(snr, -1, 0)) * np.float32(1 / (beta * noise.max()))
+    least = scaled.min(axis=0)
     total = np.zeros_like(least)
     for weight, power in zip(share, noise, strict=True):
-        exponent = least[..., None] - scaled * np.float32(noise.max() / power)
-        total += np.float32(weight / snr.shape[-1]) * np.einsum("...c->...", np.exp(exponent))
+        exponent = scaled * np.float32(-noise.max() / power)
+        exponent += least
+        total += np.float32(weight / snr.shape[-1]) * np.exp(exponent, out=exponent).sum(axis=0)
     return np.asarray(np.log(total) - least)
-
-
-def _least(values: Array) -> Array:
-    """Smallest value along the short last axis; halving it keeps the work in long columns."""
-    while (n := values.shape[-1]) > 1:
-        half = (n + 1) // 2
-        values = np.minimum(values[..., :half], values[..., n - half :])
-    return values[..., 0]
 
 
 def effective_snr_db(snr: Array, beta: float, share: Array, noise: Array) -> Array:

@@ -22,7 +22,7 @@ from ..paths import CablePaths
 from .coupling import injection_gain_db, transformer_admittance_s
 from .emission import EmitterSettings, emission_dbuv, emitters
 from .loads import house_impedance_ohm
-from .network import Forest, Lines, TreeGains, forest, lines, places
+from .network import Forest, Lines, TreeGains, forest, lines, places, rows_at
 from .nodal import NodalGains
 from .noise import ENVIRONMENT_NOISE_DB, receiver_noise_dbuv
 from .phases import ALL_PHASES, LARGEST_ATTENUATION_DB, cross_phase_loss_db, phase_of
@@ -479,8 +479,8 @@ def _look_up(
     for sender, receiver, along, circuit, listens, _, cross_db, _ in directions:
         power = np.zeros((link.size, settings.frequency_hz.size), np.float32)
         log_power = gains.gain(tuple(column[alive] for column in along), circuit[alive])
-        log_power += injection[sender[alive], circuit[alive]]
-        log_power += noise.excess[receiver[alive], listens[alive]]
+        log_power += rows_at(injection, sender[alive], circuit[alive])
+        log_power += rows_at(noise.excess, receiver[alive], listens[alive])
         log_power -= (cross_db[alive, None] / DB_PER_NEPER).astype(np.float32)
         power[alive] = np.exp(log_power, out=log_power)
         snr.append(power)

@@ -239,6 +239,12 @@ def places(tree: Forest, source: Array, receiver: Array) -> tuple[Array, Array, 
     return a, b, common_ancestor(tree, a, b)
 
 
+def rows_at(table: Array, row: Array, phase: Array) -> Array:
+    """``table[row, phase]`` of a contiguous (n, n_phases, n_carriers) table, as a copy."""
+    n_phases, n_carriers = table.shape[-2:]
+    return np.asarray(table.reshape(-1, n_carriers).take(row * n_phases + phase, axis=0))
+
+
 @dataclass(frozen=True)
 class TreeGains:
     """Voltage gains of all pairs of a solved forest, looked up in natural logarithms of power."""
@@ -267,8 +273,10 @@ class TreeGains:
 
     def gain(self, place: tuple[Array, ...], phase: Array) -> Array:
         """(n_pairs, n_carriers) float32: ln |V_receiver / V_source|^2 on each pair's phase circuit."""
-        a, b, turn = place
-        return np.asarray(self.up[a, phase] + self.down[b, phase] - self.turn[turn, phase])
+        gain = rows_at(self.up, place[0], phase)
+        gain += rows_at(self.down, place[1], phase)
+        gain -= rows_at(self.turn, place[2], phase)
+        return gain
 
     def mean_gain(self, place: tuple[Array, ...]) -> Array:
         """(n_pairs, n_phases): mean of `gain` over the carriers, for all phase circuits."""

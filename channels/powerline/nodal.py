@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import splu
 
-from .network import Lines
+from .network import Lines, rows_at
 
 Array = NDArray[Any]
 
@@ -99,7 +99,7 @@ class NodalGains:
 
     def gain(self, place: tuple[Array, ...], phase: Array) -> Array:
         """(n_pairs, n_carriers) float32: ln |V_receiver / V_source|^2 on each pair's phase circuit."""
-        return np.asarray(self.log_gain[place[0], place[1], phase])
+        return rows_at(self.log_gain, place[0] * self.log_gain.shape[1] + place[1], phase)
 
     def mean_gain(self, place: tuple[Array, ...]) -> Array:
         """(n_pairs, n_phases): mean of `gain` over the carriers."""
