@@ -26,6 +26,10 @@ from .tables import Deliveries, Links, Plan, StudyResult
 Array = NDArray[Any]
 
 
+class PlanningError(ValueError):
+    """A technology cannot be planned with these inputs; the sentence names it and what is wrong."""
+
+
 @dataclass(frozen=True)
 class Carried:
     """One technology after the simulation and before remedies and money."""
@@ -41,7 +45,16 @@ class Carried:
 def carried(
     technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings
 ) -> Carried:
-    """Links, sites and simulation of one technology."""
+    """Links, sites and simulation of one technology; raises PlanningError where the inputs do not fit it."""
+    try:
+        return _carried(technology, area, candidates, settings)
+    except ValueError as error:
+        raise PlanningError(f"{technology.name}: {error}") from error
+
+
+def _carried(
+    technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings
+) -> Carried:
     exchanges = exchanges_of(area.n_meters, technology.exchange_policy, settings.service, settings.session)
     if technology.siting is Siting.CANDIDATE_SITE:
         choice = _chosen_sites(technology, area, candidates, exchanges, settings)

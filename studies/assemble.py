@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -33,6 +35,14 @@ def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
         return build_area(case.area, case.folder)
     except (ValueError, FileNotFoundError) as error:
         raise UserError(f"{case.path} [area]: {error}") from None
+
+
+def work_of(folder: Path | None, case: Case, area: ServiceArea) -> Path | None:
+    """Where finished work of exactly this version, case and these inputs is kept; None keeps nothing."""
+    if folder is None:
+        return None
+    told = "/".join([__version__, case.digest, *(one.digest for one in area.sources)])
+    return folder / hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 def catalogue_of(case: Case) -> Catalogue:

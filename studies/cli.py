@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,11 @@ from typing import Annotated
 import typer
 
 from .settings import UserError
+
+# One thread per process in linear algebra, set before NumPy is imported: processes are what runs in parallel, and sums
+# then have the same order on every machine.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 # typer carries its own copy of click since 0.2x; the base of its errors is found through an error it exports.
 _CLICK_ERROR: type[Exception] = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "ClickException")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..channels.technologies import all_technologies
 from ..channels.technology import parameters_of
+from ..planner.pipeline import PlanningError
 from .assemble import area_of
 from .case import Case
 from .settings import UserError, suggestion
@@ -55,18 +56,21 @@ def run_case(
 
     begin = time.perf_counter()
     _check_folder(folder, resume, force, own_demo)
-    work = folder.with_name(f".{folder.name}.work") / case.digest
+    work = folder.with_name(f".{folder.name}.work")
     if not resume:
-        shutil.rmtree(work.parent, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
     with _progress() as notify:
         crew = Workers(workers, scheduler, notify)
-        study = run(case, crew, work)
+        try:
+            study = run(case, crew, work)
+        except PlanningError as error:
+            raise UserError(f"{case.path}: {error}") from error
         crew.step("writing results", write_results, study, folder)
     if own_demo:
         (folder / DEMO_MARK).touch()
     crew.timings_s["total"] = round(time.perf_counter() - begin, 3)
     (folder / "timings.json").write_text(json.dumps(crew.timings_s, indent=1) + "\n")
-    shutil.rmtree(work.parent, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     return summary_text(study) + f"\nReport: {(folder / 'report.html').resolve()}"
 
 

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 import shapely
 from numpy.typing import NDArray
 
+from ..gis.clutter import CLUTTER_CODES
 from ..planner.tables import StudyResult
 from .states import cheapest_serving, count, meter_states, share, site_table, state_looks
 from .study import Study
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 MANY_METERS = 30_000
 """Above this number the maps leave out the text that appears under the pointer, and say so."""
 OUTLINE_TOLERANCE_M = 0.8
+LAND_TOLERANCE_M, LAND_MIN_M2 = 6.0, 10_000.0
 SHORT_LINK_M = 400.0
 """Links that are mostly shorter are drawn plainly; longer ones cross the whole map and are drawn faintly."""
 GRID_M = 0.1
@@ -33,6 +35,7 @@ SETTLEMENT_M = 600.0
 """Half the side of the square that the views of a settlement show."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _BASE = "base"
+_LAND_COLORS = {"trees": "#e3ecd9", "suburban": "#f2ebdf", "urban": "#ebe3d5", "water": "#cfe2f0"}
 
 
 def technology_map(study: Study, result: StudyResult) -> go.Figure:
@@ -89,6 +92,29 @@ def base_traces(study: Study) -> list[go.Scattergl]:
         _candidates(study),
     ]
     return [trace for trace in traces if trace is not None]
+
+
+def base_shapes(study: Study) -> list[dict[str, Any]]:
+    """Land cover under the base map, as one filled SVG path a kind; none where the area has no land use."""
+    land = study.area.landuse
+    if not len(land):
+        return []
+    codes, polygons = land.clutter.to_numpy(), land.geometry.to_numpy()
+    paths = [(color, _path(polygons[codes == CLUTTER_CODES[kind]])) for kind, color in _LAND_COLORS.items()]
+    return [
+        {"type": "path", "path": path, "fillcolor": color, "line": {"width": 0}, "layer": "below", "name": _BASE}
+        for color, path in paths
+        if path
+    ]  # fmt: skip
+
+
+def _path(polygons: Array) -> str:
+    """Outer and inner rings as one SVG path on whole metres; what is smaller than a hectare is left out."""
+    parts = shapely.get_parts([shapely.union_all(polygons)])
+    parts = parts[shapely.area(parts) >= LAND_MIN_M2]
+    rings = shapely.get_rings(shapely.simplify(parts, LAND_TOLERANCE_M))
+    corners = (np.round(shapely.get_coordinates(ring)).astype(int) for ring in rings)
+    return "".join("M" + "L".join(f"{x},{y}" for x, y in ring[:-1]) + "Z" for ring in corners)
 
 
 def _rings(polygons: Array) -> Array:
@@ -332,6 +358,8 @@ def _framed(figure: go.Figure, study: Study, places: pd.DataFrame, title: str, s
         legend={"x": 1.01, "xanchor": "left", "y": 1, "font": {"size": 12}, "itemsizing": "constant"},
     )  # fmt: skip
     _add_scale_bar(figure, view)
+    for shape in base_shapes(study):
+        figure.add_shape(shape)
     _add_words(figure, study)
     return figure
 

@@ -47,7 +47,7 @@ def render_report(study: Study) -> str:
 def _content(study: Study) -> dict[str, Any]:
     standings = tables.standings(study)
     maps = _maps(study)
-    base = [trace for trace in maps[0]["json"]["data"] if trace.get("meta") == "base"] if maps else []
+    base = _base(maps[0]["json"]) if maps else {"data": [], "shapes": []}
     for one in maps:
         one["json"] = safe_json(_without_base(one["json"]))
     return {
@@ -89,7 +89,9 @@ def _maps(study: Study) -> list[dict[str, Any]]:
         label = study.label(result.technology) + (f", {result.scenario}" if several else "")
         figure = technology_map(study, result)
         looks = _views(study, meter_states(study, result))
-        maps.append({"slug": slug(study, result), "label": label, "json": figure_json(figure), "table": None, "views": looks})
+        maps.append(
+            {"slug": slug(study, result), "label": label, "json": figure_json(figure), "table": None, "views": looks}
+        )
     return maps
 
 
@@ -117,8 +119,18 @@ def figure_json(figure: go.Figure) -> dict[str, Any]:
     return {"data": plain["data"], "layout": plain["layout"]}
 
 
+def _base(figure: dict[str, Any]) -> dict[str, Any]:
+    """What all maps of a study share; it stands in the page once."""
+    return {
+        "data": [trace for trace in figure["data"] if trace.get("meta") == "base"],
+        "shapes": [shape for shape in figure["layout"]["shapes"] if shape.get("name") == "base"],
+    }
+
+
 def _without_base(figure: dict[str, Any]) -> dict[str, Any]:
-    return {"layout": figure["layout"], "data": [t for t in figure["data"] if t.get("meta") != "base"]}
+    own = [shape for shape in figure["layout"]["shapes"] if shape.get("name") != "base"]
+    layout = {**figure["layout"], "shapes": own}
+    return {"layout": layout, "data": [t for t in figure["data"] if t.get("meta") != "base"]}
 
 
 def safe_json(value: Any) -> Markup:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..planner.packet import tier_rows
 from ..planner.pipeline import carried, cellular_serves, result_of
-from .assemble import area_of, catalogue_of, study_of
+from .assemble import area_of, catalogue_of, study_of, work_of
 from .case import Case
 from .study import Study
 from .workers import Workers
@@ -23,10 +23,8 @@ def run(case: Case, workers: Workers, work_folder: Path | None = None) -> Study:
     Raises UserError where the inputs are at fault.
     """
     area, candidates = workers.step("reading the map", area_of, case)
-    catalogue = catalogue_of(case)
-    technologies = workers.map(
-        "planning", carried, case.technologies, area, candidates, case.settings, keep=work_folder
-    )
+    catalogue, kept = catalogue_of(case), work_of(work_folder, case, area)
+    technologies = workers.map("planning", carried, case.technologies, area, candidates, case.settings, keep=kept)
     packets = workers.map("carrying bytes", tier_rows, technologies, area, case.settings, keep=None)
     cellular = cellular_serves(technologies, area.n_meters)
     results = [result_of(one, cellular, area, case.settings, catalogue) for one in technologies]

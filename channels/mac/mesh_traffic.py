@@ -55,6 +55,7 @@ class Traffic:
 
     @classmethod
     def of(cls, exchanges: Exchanges, routes: Routes, paths: RadioPaths) -> Traffic:
+        """From the legs of all meters that have a route."""
         rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
         meter, service = exchanges.meter[rows], exchanges.service[rows].astype(np.int64)
         n_cells = len(exchanges.services) * paths.n_meters

@@ -130,7 +130,8 @@ def _diffraction_db(
         np.ascontiguousarray(np.broadcast_to(positive(name, height), distance.shape))
         for name, height in (("start_height_m", start_height_m), ("end_height_m", end_height_m))
     )
-    return np.asarray(_losses_db(profile, distance, *ends, nu_to_one, radius_m, n_steps, excess))
+    kernel: Any = _losses_db
+    return np.asarray(kernel(profile, distance, *ends, nu_to_one, radius_m, n_steps, excess))
 
 
 def _checked(terrain_m: Array, distance_m: ArrayLike) -> tuple[Array, Array]:

@@ -11,18 +11,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..draws import Draws, pair_key
+from ..limits import link_limit
 from ..mac import schc
 from ..mac.aloha import SIR_DB
 from ..mac.lorawan_delivery import Air, AirRules, deliver
 from ..mac.lorawan_frames import ACK_BYTES, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FrameRules, frames_of, legs_of
 from ..mac.lorawan_outcome import outcome_of
-from ..pathloss import enclosure
+from ..pathloss.enclosure import node_enclosure_loss_db
 from ..pathloss.macro import macro_loss
 from ..pathloss.shadowing import shadowing_db
 from ..paths import RadioPaths
 from ..phy import lora
 from ..phy.fading import rice_success
+from ..phy.man_made_noise import man_made_noise_db
 from ..regions import band_at, bands_table, check_limits
+from ..routing.star import best_link, taken
 from ..technology import (
     UP,
     Exchanges,
@@ -227,7 +230,14 @@ class Lorawan:
             site_height_m=paths.node_height_m[site],
             site_clutter=paths.node_clutter[site],
         )
-        walls_db = self._walls_db(paths, scenario, draws)[meter]
+        walls_db = node_enclosure_loss_db(
+            paths.node_enclosure,
+            paths.node_key,
+            draws,
+            frequency_hz=self.frequency_hz,
+            building_class=self.building_class,
+            offset_db=scenario.enclosure_offset_db,
+        )[meter]
         shadow_db = shadowing_db(
             draws,
             pair_key(paths.node_key[meter], paths.node_key[site]),
@@ -254,7 +264,7 @@ class Lorawan:
             rate_up_bps=_rate_bps(mode_up),
             rate_down_bps=_rate_bps(mode_down),
             loss_db=np.where(direct, loss_db, np.inf),
-            limit=_limit(np.minimum(up_db, down_db), macro.terrain_db, walls_db, self.adr_margin_db),
+            limit=link_limit(np.minimum(up_db, down_db), macro.terrain_db, walls_db, comfort_db=self.adr_margin_db),
             in_range=macro.in_range,
         )
 
@@ -287,8 +297,8 @@ class Lorawan:
 
         The count per gateway also respects the downlink: every fragmented datagram asks for an acknowledgement.
         """
-        best = _best_link(paths, quality.usable, quality.margin_up_db)
-        rate, down = _at(quality.mode_up, best, 0), _at(quality.mode_down, best, 0)
+        best = _best(paths, quality.usable, quality)
+        rate, down = taken(quality.mode_up, best, 0), taken(quality.mode_down, best, 0)
         rows = np.arange(exchanges.meter.size)
         frames = frames_of(exchanges, rows, rate, down, residue_bytes=self.schc_residue_bytes)
         up, meter = exchanges.direction == UP, exchanges.meter
@@ -308,12 +318,12 @@ class Lorawan:
     def routes(self, paths: RadioPaths, quality: LinkQuality, built: Array) -> Routes:
         """Every built gateway with a usable link receives; the best one answers."""
         standing = _built_at(paths, built)
-        best = _best_link(paths, quality.usable & standing, quality.margin_up_db)
-        nearest = _best_link(paths, standing, quality.margin_up_db)
+        best = _best(paths, quality.usable & standing, quality)
+        nearest = _best(paths, standing, quality)
         hearing = np.flatnonzero(quality.usable & standing)
         hearing = hearing[np.argsort(paths.from_node[hearing], kind="stable")]
         count = np.bincount(paths.from_node[hearing], minlength=paths.n_meters)
-        routed, node = best >= 0, _at(paths.to_node, best, -1)
+        routed, node = best >= 0, taken(paths.to_node, best, -1)
         return Routes(
             server=np.where(routed, node - paths.n_meters, -1).astype(np.int32),
             parent=node.astype(np.int32),
@@ -321,7 +331,7 @@ class Lorawan:
             hops=routed.astype(np.int16),
             receiver_start=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
             receiver_link=hearing.astype(np.int64),
-            reason=np.where(routed, Reason.NONE, _at(quality.limit, nearest, Reason.BUDGET)).astype(np.int8),
+            reason=np.where(routed, Reason.NONE, taken(quality.limit, nearest, Reason.BUDGET)).astype(np.int8),
         )
 
     def carry(
@@ -347,9 +357,9 @@ class Lorawan:
             gateway_duty_cycle=self.gateway_duty_cycle,
             pull=self.exchange_policy == "pull",
         )
-        legs = legs_of(exchanges, rows, air.data_rate, _at(quality.mode_down, routes.link, 0), rules)
+        legs = legs_of(exchanges, rows, air.data_rate, taken(quality.mode_down, routes.link, 0), rules)
         fate = deliver(legs, air, self._air_rules(), interference=scenario.interference)
-        limit = _at(quality.limit, routes.link, Reason.BUDGET)
+        limit = taken(quality.limit, routes.link, Reason.BUDGET)
         return outcome_of(exchanges, rows, fate, n_meters=paths.n_meters, no_route=routes.reason, link_limit=limit)
 
     def tables(self) -> Mapping[str, Any]:
@@ -375,21 +385,13 @@ class Lorawan:
             "Band limits (EU)": bands_table(REGION),
         }
 
-    def _walls_db(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> Array:
-        """Enclosure loss by node [dB]; the scenario's offset holds where there is an enclosure."""
-        walls_db = enclosure.enclosure_loss_db(
-            paths.node_enclosure,
-            draws.uniform(enclosure.PURPOSE, paths.node_key),
-            frequency_hz=self.frequency_hz,
-            building_class=self.building_class,
-        )
-        offset_db = np.where(paths.node_enclosure > 0, scenario.enclosure_offset_db, 0.0)
-        return np.asarray(np.maximum(walls_db + offset_db, 0.0))
-
     def _noise_db(self, paths: RadioPaths) -> Array:
-        by_clutter = (self.noise_open_db, self.noise_suburban_db, self.noise_urban_db)
-        kinds = np.array([0, 1, 2, 0, 2, 0])
-        return np.asarray(np.asarray(by_clutter)[kinds[paths.node_clutter]])
+        return man_made_noise_db(
+            paths.node_clutter,
+            open_db=self.noise_open_db,
+            suburban_db=self.noise_suburban_db,
+            urban_db=self.noise_urban_db,
+        )
 
     def _air_rules(self) -> AirRules:
         return AirRules(
@@ -401,9 +403,9 @@ class Lorawan:
         )
 
     def _air(self, routes: Routes, paths: RadioPaths, quality: LinkQuality) -> Air:
-        rate, down = _at(quality.mode_up, routes.link, 0), _at(quality.mode_down, routes.link, 0)
+        rate, down = taken(quality.mode_up, routes.link, 0), taken(quality.mode_down, routes.link, 0)
         pair = routes.receiver_link
-        down_db = _margin_at_db(_at(quality.margin_down_db, routes.link, -np.inf), down, self.meter_receiver)
+        down_db = _margin_at_db(taken(quality.margin_down_db, routes.link, -np.inf), down, self.meter_receiver)
         down_db = down_db - lora.half_loss_margin_db(down, ACK_BYTES)
         own_rate = rate[paths.from_node[pair]]
         return Air(
@@ -424,13 +426,6 @@ def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"lorawan {what} = {value!r}: must be one of {', '.join(known)}")
 
 
-def _at(column: Array, row: Array, missing: float) -> Array:
-    """``column[row]``, or ``missing`` where the row is -1; keeps whole numbers whole."""
-    out = np.full(row.size, missing, np.result_type(column.dtype, np.int64))
-    out[row >= 0] = column[row[row >= 0]]
-    return out
-
-
 def _built_at(paths: RadioPaths, built: Array) -> Array:
     """(n_links,) whether the far end is a built gateway."""
     site = paths.to_node - paths.n_meters
@@ -439,14 +434,9 @@ def _built_at(paths: RadioPaths, built: Array) -> Array:
     return standing
 
 
-def _best_link(paths: RadioPaths, allowed: Array, margin_db: Array) -> Array:
-    """(n_meters,) row of each meter's best allowed link, -1 for none; the first row wins a tie."""
-    best = np.full(paths.n_meters, -1, np.int64)
-    rows = np.flatnonzero(allowed)
-    rows = rows[np.lexsort((-margin_db[rows], paths.from_node[rows]))]
-    meter, first = np.unique(paths.from_node[rows], return_index=True)
-    best[meter] = rows[first]
-    return best
+def _best(paths: RadioPaths, allowed: Array, quality: LinkQuality) -> Array:
+    tie_key = paths.node_key[paths.to_node]
+    return best_link(paths.from_node, quality.margin_up_db, tie_key, allowed, n_meters=paths.n_meters)
 
 
 def _over_floor(power_dbm: Array, receiver: str, adr_margin_db: float) -> tuple[Array, Array, Array]:
@@ -468,12 +458,3 @@ def _rate_bps(mode: Array) -> Array:
     """Gross rate of each data rate at code rate 4/5 [bit/s]; 0 for none."""
     factor = lora.SPREADING_FACTORS[np.maximum(mode, 0)]
     return np.asarray(np.where(mode >= 0, factor * 0.8 * 125e3 / 2.0**factor, 0.0))
-
-
-def _limit(margin_db: Array, terrain_db: Array, walls_db: Array, comfort_db: float) -> Array:
-    """What would have to go for the link to hold (or, where it holds barely, to hold well)."""
-    short_db = np.where(margin_db < 0.0, -margin_db, np.where(margin_db < comfort_db, comfort_db - margin_db, np.inf))
-    hill = (terrain_db >= short_db) & (terrain_db >= walls_db)
-    return np.asarray(
-        np.select([hill, walls_db >= short_db], [Reason.TERRAIN, Reason.BUILDING], Reason.BUDGET), np.int8
-    )

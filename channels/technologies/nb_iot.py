@@ -8,26 +8,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc, gammaincinv
+from numpy.typing import NDArray
 
 from ..draws import Draws, pair_key
-from ..mac.csma_154 import application_tries, attempts_second_moment, expected_attempts, hop_success
-from ..mac.nb_iot_cell import (
-    PREAMBLE_REPETITION_S,
-    carried_share,
-    preamble_collision_ratio,
-    preamble_share,
-    queue_wait_s,
-)
-from ..pathloss.enclosure import PURPOSE, enclosure_loss_db
+from ..limits import link_limit
+from ..mac.csma_154 import application_tries, hop_success
+from ..mac.nb_iot_cell import carried_share, preamble_share, queue_wait_s
+from ..mac.nb_iot_messages import Legs, MessageRules, legs_of
+from ..mac.nb_iot_traffic import AccessRules, Traffic, access_time
+from ..pathloss import tr45820
+from ..pathloss.enclosure import PURPOSE, node_enclosure_loss_db, with_offset_db
+from ..pathloss.macro import MacroLoss, macro_loss
 from ..pathloss.p526 import terrain_excess_db
+from ..pathloss.p2109 import BUILDING_CLASSES
 from ..pathloss.shadowing import shadowing_db
-from ..pathloss.tr45820 import building_loss_db, macro_loss_db
 from ..paths import Enclosure, RadioPaths
 from ..phy import nb_iot as phy
+from ..routing.star import best_link, taken
 from ..technology import (
-    UP,
     Exchanges,
     Influence,
     LinkQuality,
@@ -49,7 +47,14 @@ _THESIS = "NB-IoT field tests, master's thesis, Stellenbosch University (github 
 _PRACTICE = "operator practice, not published"
 _NOMINAL_POWER_DBM = {"stand_alone": 43.0, "guard_band": 35.0, "in_band": 35.0}
 _FITTED_M = (35.0, 10e3)
-_CERTAIN = 1.0 - 1e-9
+"""Distances of the urban macro cell of TR 45.820."""
+_CHOICES = {
+    "deployment": tuple(_NOMINAL_POWER_DBM),
+    "policy": ("pull", "push"),
+    "pathloss_model": ("macro", "tr45820"),
+    "building_model": ("p2109", "tr45820"),
+    "building_class": BUILDING_CLASSES,
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,10 @@ class NbIot:
     siting: ClassVar[Siting] = Siting.OPERATOR_CELL
     influences: ClassVar[tuple[Influence, ...]] = (
         Influence.DISTANCE,
+        Influence.SITE_HEIGHT,
         Influence.TERRAIN,
         Influence.ENCLOSURE,
+        Influence.CLUTTER,
         Influence.TX_POWER,
         Influence.NOISE,
         Influence.DENSITY,
@@ -87,6 +94,21 @@ class NbIot:
     site_correlation: float = parameter(
         0.5, "1", "shadowing shared between cells", _TR, confidence="B", minimum=0.0, maximum=1.0
     )
+    pathloss_model: str = parameter(
+        "macro",
+        "",
+        "macro (Hata by surroundings with antenna heights, as for LoRaWAN) or tr45820 (urban cells of the 3GPP study)",
+        "docs/method-nb-iot.md",
+        confidence="C",
+    )
+    building_model: str = parameter(
+        "p2109",
+        "",
+        "p2109 (the same walls as for all other radios) or tr45820 (those of the 3GPP study)",
+        "docs/method-nb-iot.md",
+        confidence="C",
+    )
+    building_class: str = parameter("traditional", "", "traditional or efficient, for p2109", "ITU-R P.2109-1 table 1")
     basement_low_db: float = parameter(10.0, "dB", "lowest extra loss of a basement", "measurements", confidence="B")
     basement_high_db: float = parameter(15.0, "dB", "highest extra loss of a basement", "measurements", confidence="B")
     ce1_loss_db: float = parameter(144.0, "dB", "coupling loss where coverage level 1 begins", _TR)
@@ -182,10 +204,9 @@ class NbIot:
     )
 
     def __post_init__(self) -> None:
-        if self.deployment not in _NOMINAL_POWER_DBM:
-            raise ValueError(f"deployment {self.deployment!r} is unknown; use {', '.join(_NOMINAL_POWER_DBM)}")
-        if self.policy not in ("pull", "push"):
-            raise ValueError(f"policy {self.policy!r} is unknown; use pull or push")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(known)}")
         if not self.ce1_loss_db < self.ce2_loss_db <= self.max_coupling_loss_db:
             raise ValueError("coverage levels must rise: ce1_loss_db < ce2_loss_db <= max_coupling_loss_db")
         if not 0.0 <= self.basement_low_db <= self.basement_high_db:
@@ -218,10 +239,10 @@ class NbIot:
 
     def assess(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> LinkQuality:
         """Coupling loss, coverage level and SNR of every meter to every cell in one replication."""
-        outdoor_db, terrain_db = self._outdoor_loss_db(paths, draws)
+        outdoor = self._outdoor_loss(paths)
         inside_db = self._enclosure_db(paths, scenario, draws)
         wall_db = inside_db[paths.from_node] + inside_db[paths.to_node]
-        loss_db = outdoor_db + terrain_db + wall_db
+        loss_db = outdoor.median_db + outdoor.terrain_db + self._shadowing_db(paths, draws) + wall_db
         coupling_db = loss_db - self.cell_gain_dbi - self.meter_gain_dbi + scenario.noise_offset_db
         up_db = coupling_db + (23.0 - self.meter_power_dbm) + (self.cell_noise_figure_db - 3.0)
         shortfall_db = _NOMINAL_POWER_DBM[self.deployment] - self.cell_power_dbm + self.meter_noise_figure_db - 5.0
@@ -244,44 +265,76 @@ class NbIot:
             np.where(level >= 0, formats.rate_bps(formats.best(snr)), 0.0)
             for level, formats, snr in zip(levels, (self._uplink, self._downlink), (snr_up, snr_down), strict=True)
         ]
-        fitted = (paths.distance_m >= _FITTED_M[0]) & (paths.distance_m <= _FITTED_M[1])
-        limit = _limits(np.minimum(*margins), terrain_db, wall_db)
+        limit = link_limit(np.minimum(*margins), outdoor.terrain_db, wall_db)
         return LinkQuality(
-            snr_up, snr_down, margins[0], margins[1], levels[0], levels[1], rates[0], rates[1], loss_db, limit, fitted
+            snr_up,
+            snr_down,
+            margins[0],
+            margins[1],
+            levels[0],
+            levels[1],
+            rates[0],
+            rates[1],
+            loss_db,
+            limit,
+            outdoor.in_range,
         )
 
-    def _outdoor_loss_db(self, paths: RadioPaths, draws: Draws) -> tuple[Array, Array]:
-        """Loss to the street with shadowing, and what hills add."""
+    def _outdoor_loss(self, paths: RadioPaths) -> MacroLoss:
+        """Median loss to the street and what hills add."""
+        first_is_meter = paths.from_node < paths.n_meters
+        meter = np.where(first_is_meter, paths.from_node, paths.to_node)
+        site = np.where(first_is_meter, paths.to_node, paths.from_node)
+        terrain_m = np.where(first_is_meter[:, None], paths.terrain_m, paths.terrain_m[:, ::-1])
+        if self.pathloss_model == "macro":
+            return macro_loss(
+                terrain_m,
+                paths.distance_m,
+                frequency_hz=self.frequency_hz,
+                meter_height_m=paths.node_height_m[meter],
+                meter_clutter=paths.node_clutter[meter],
+                site_height_m=paths.node_height_m[site],
+                site_clutter=paths.node_clutter[site],
+            )
+        terrain_db = terrain_excess_db(
+            terrain_m,
+            paths.distance_m,
+            start_height_m=paths.node_height_m[meter],
+            end_height_m=paths.node_height_m[site],
+            frequency_hz=self.frequency_hz,
+        )
+        fitted = (paths.distance_m >= _FITTED_M[0]) & (paths.distance_m <= _FITTED_M[1])
+        return MacroLoss(tr45820.macro_loss_db(paths.distance_m, frequency_hz=self.frequency_hz), terrain_db, fitted)
+
+    def _shadowing_db(self, paths: RadioPaths, draws: Draws) -> Array:
         ends = paths.node_key[paths.from_node], paths.node_key[paths.to_node]
-        meter_key = np.where(paths.from_node < paths.n_meters, *ends)
-        shadow_db = shadowing_db(
+        return shadowing_db(
             draws,
             pair_key(*ends),
             self.shadowing_sigma_db,
-            end_keys=meter_key,
+            end_keys=np.where(paths.from_node < paths.n_meters, *ends),
             end_correlation=self.site_correlation,
         )
-        terrain_db = terrain_excess_db(
-            paths.terrain_m,
-            paths.distance_m,
-            start_height_m=paths.node_height_m[paths.from_node],
-            end_height_m=paths.node_height_m[paths.to_node],
-            frequency_hz=self.frequency_hz,
-        )
-        return macro_loss_db(paths.distance_m, frequency_hz=self.frequency_hz) + shadow_db, terrain_db
 
     def _enclosure_db(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> Array:
-        """Loss at each node between its antenna and the street: the study's buildings indoors, boxes elsewhere."""
+        """Loss at each node between its antenna and the street: the walls of all radios, or those of TR 45.820."""
         code, key = paths.node_enclosure, paths.node_key
-        inside = (code == Enclosure.INDOOR) | (code == Enclosure.BASEMENT)
-        place = draws.uniform(PURPOSE, key)
-        outside = np.where(inside, int(Enclosure.NONE), code).astype(np.int8)
-        loss_db = enclosure_loss_db(outside, place, frequency_hz=self.frequency_hz)
-        uniforms = np.stack([draws.uniform(f"building {column}", key[inside]) for column in range(5)], axis=1)
-        loss_db[inside] = building_loss_db(uniforms)
-        extra_db = self.basement_low_db + place * (self.basement_high_db - self.basement_low_db)
-        loss_db += np.where(code == Enclosure.BASEMENT, extra_db, 0.0)
-        return np.where(code != Enclosure.NONE, np.maximum(loss_db + scenario.enclosure_offset_db, 0.0), 0.0)
+        basement_db = (self.basement_low_db, self.basement_high_db)
+        loss_db = node_enclosure_loss_db(
+            code,
+            key,
+            draws,
+            frequency_hz=self.frequency_hz,
+            building_class=self.building_class,
+            basement_extra_db=basement_db,
+        )
+        if self.building_model == "tr45820":
+            inside = (code == Enclosure.INDOOR) | (code == Enclosure.BASEMENT)
+            columns = [draws.uniform(f"building {column}", key[inside]) for column in range(5)]
+            loss_db[inside] = tr45820.building_loss_db(np.stack(columns, axis=1))
+            extra_db = basement_db[0] + draws.uniform(PURPOSE, key) * (basement_db[1] - basement_db[0])
+            loss_db += np.where(code == Enclosure.BASEMENT, extra_db, 0.0)
+        return with_offset_db(loss_db, code, scenario.enclosure_offset_db)
 
     def _level(self, coupling_db: Array) -> Array:
         """Mode of each coupling loss: 2 is CE0, 0 is CE2, -1 is out of reach."""
@@ -328,7 +381,7 @@ class NbIot:
     def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
         """Carrier time of each meter on its best cell: the scarcer of tones and subframes."""
         routes = self.routes(paths, quality, np.ones(paths.n_sites, bool))
-        legs = _Legs.of(self, exchanges, routes, quality)
+        legs = self._legs(exchanges, routes, quality, self._ce_level(routes, quality))
         window_s = np.asarray(exchanges.window_s, np.float64)
         longest_s = float(window_s.max(initial=0.0))
         scale = longest_s / window_s[exchanges.service[legs.rows]]
@@ -351,18 +404,11 @@ class NbIot:
         meter = np.minimum(paths.from_node, paths.to_node)
         site = np.maximum(paths.from_node, paths.to_node) - n_meters
         margin = np.minimum(quality.margin_up_db, quality.margin_down_db)
-        rows = np.flatnonzero(np.asarray(built, bool)[site])
-        order = rows[np.lexsort((paths.node_key[n_meters + site[rows]], -margin[rows], meter[rows]))]
-        first = np.concatenate([[True], meter[order][1:] != meter[order][:-1]]) if order.size else np.zeros(0, bool)
-        best = order[first]
-        held = quality.usable[best]
-        link = np.full(n_meters, -1, np.int64)
-        link[meter[best[held]]] = best[held]
-        reason = np.full(n_meters, int(Reason.NO_CELL), np.int8)
-        reason[meter[best]] = np.where(held, int(Reason.NONE), quality.limit[best])
-        has = link >= 0
-        row = np.maximum(link, 0)
-        server = np.where(has, site[row], -1) if site.size else np.full(n_meters, -1)
+        standing = np.asarray(built, bool)[site]
+        best = best_link(meter, margin, paths.node_key[n_meters + site], standing, n_meters=n_meters)
+        link = np.where(taken(quality.usable, best, 0) > 0, best, -1)
+        reason = np.where(link >= 0, Reason.NONE, taken(quality.limit, best, Reason.NO_CELL)).astype(np.int8)
+        has, server = link >= 0, taken(site, link, -1)
         return Routes(
             server.astype(np.int32),
             np.where(has, server + n_meters, -1).astype(np.int32),
@@ -383,69 +429,67 @@ class NbIot:
         draws: Draws,
     ) -> Outcome:
         """Fate of every exchange: random access, blocks with repetitions, and the cell's tones and subframes."""
-        legs = _Legs.of(self, exchanges, routes, quality)
-        fold = _Fold.of(self, exchanges, routes, paths, legs, self._ce_level(routes, quality))
-        used = self._utilisation(fold, legs)
-        missed = self._preamble_loss(fold, scenario)
-        access_s, access_s2, preambles = self._access_time(missed, fold.level)
+        level = self._ce_level(routes, quality)
+        legs = self._legs(exchanges, routes, quality, level)
+        cell = Traffic.of(exchanges, routes, paths, legs, level)
+        used = cell.utilisation(((legs.carrier_up_s, self._uplink_share), (legs.carrier_down_s, self.downlink_share)))
+        missed = cell.preamble_loss(self._access_rules, self.spread_share, interference=scenario.interference)
+        access_s, access_s2, preambles = access_time(missed, cell.level, self._access_rules)
         background = used + self.background_share if scenario.interference else np.zeros(used.size)
-        wait_s = queue_wait_s(background[fold.site], 1.0)[fold.row] * legs.block_s
-        found = np.where(legs.first, hop_success(missed, self.preamble_attempts - 1)[fold.row], 1.0)
+        wait_s = queue_wait_s(background[cell.site], 1.0)[cell.row] * legs.block_s
+        found = np.where(legs.first, hop_success(missed, self.preamble_attempts - 1)[cell.row], 1.0)
         arrived, starts, failed, failed_s2 = application_tries(legs.success * found, exchanges.tries[legs.rows])
         timeout_s = exchanges.timeout_s[legs.rows]
         with np.errstate(divide="ignore"):
-            p_link = np.exp(fold.total(np.log(arrived)))
-        mean_s = fold.total(legs.mean_s + wait_s + failed * timeout_s) / fold.count + access_s
-        spread_s2 = fold.total(legs.variance_s2 + wait_s**2 + failed_s2 * timeout_s**2) / fold.count + access_s2
-        moment = np.tile(draws.uniform("reporting moment", paths.node_key[: paths.n_meters]), fold.n_services)
-        start_s = np.where(fold.latest_s > 0.0, fold.latest_s, moment * self.spread_share * fold.window_s)
-        share = carried_share(used / (1.0 - self.background_share), self.max_utilisation)[fold.site]
-        attempts = fold.total(legs.attempts * starts) + np.where(fold.talks, preambles * fold.count, 0.0)
-        return _outcome(fold, routes, quality, p_link, share, (mean_s, spread_s2), start_s, attempts)
+            p_link = np.exp(cell.total(np.log(arrived)))
+        mean_s = cell.total(legs.mean_s + wait_s + failed * timeout_s) / cell.count + access_s
+        spread_s2 = cell.total(legs.variance_s2 + wait_s**2 + failed_s2 * timeout_s**2) / cell.count + access_s2
+        moment = np.tile(draws.uniform("reporting moment", paths.node_key[: paths.n_meters]), cell.n_services)
+        start_s = np.where(cell.latest_s > 0.0, cell.latest_s, moment * self.spread_share * cell.window_s)
+        share = carried_share(used / (1.0 - self.background_share), self.max_utilisation)[cell.site]
+        attempts = cell.total(legs.attempts * starts) + np.where(cell.talks, preambles * cell.count, 0.0)
+        limit = taken(quality.limit, routes.link, Reason.NONE)
+        return cell.outcome(
+            p_link, share, (mean_s, spread_s2), start_s, attempts, link_limit=limit, no_route=routes.reason
+        )
 
-    def _utilisation(self, fold: _Fold, legs: _Legs) -> Array:
-        """Share of each cell's carrier that the meters use, the scarcer of up and down (n_sites,)."""
-        used = np.zeros(fold.n_sites)
-        for time_s, share in ((legs.carrier_up_s, self._uplink_share), (legs.carrier_down_s, self.downlink_share)):
-            per_s = fold.total(time_s) / fold.window_s / share
-            used = np.maximum(used, np.bincount(fold.site[fold.routed], per_s[fold.routed], fold.n_sites))
-        return used
+    def _legs(self, exchanges: Exchanges, routes: Routes, quality: LinkQuality, level: Array) -> Legs:
+        rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
+        link = routes.link[exchanges.meter[rows]]
+        rules = MessageRules(
+            uplink=self._uplink,
+            downlink=self._downlink,
+            gain_per_doubling_db=self.repetition_gain_db,
+            max_transmissions=self.max_transmissions,
+            block_header_bytes=self.block_header_bytes,
+            packet_bytes=self.packet_overhead_bytes + self.nas_overhead_bytes,
+            setup_up_messages=self.setup_up_messages,
+            setup_up_bytes=self.setup_up_bytes,
+            setup_down_messages=self.setup_down_messages,
+            setup_down_bytes=self.setup_down_bytes,
+            core_delay_s=self.core_delay_s,
+            scheduling_delay_s=self.scheduling_delay_s,
+            control_period_s=np.asarray(self.control_period_s),
+        )
+        up_db, down_db = quality.snr_up_db[link], quality.snr_down_db[link]
+        return legs_of(exchanges, rules, rows=rows, level=level, snr_up_db=up_db, snr_down_db=down_db)
 
-    def _preamble_loss(self, fold: _Fold, scenario: Scenario) -> Array:
-        """Probability that one preamble fails, repeated attempts counted in the load; shape of the fold."""
-        place, levels = fold.site * 3 + fold.level, np.tile(np.arange(3), fold.n_sites)
-        rate = np.where(fold.routed, fold.n_exchanges / (fold.window_s * self.spread_share), 0.0)
-        per_level = np.bincount(place, rate, fold.n_sites * 3)
-        missed = np.full(levels.size, 1.0 - self.preamble_detection)
-        for _ in range(5 if scenario.interference else 0):
-            collided = preamble_collision_ratio(
-                per_level * expected_attempts(missed, self.preamble_attempts - 1),
-                period_s=np.asarray(self.preamble_period_s)[levels],
-                n_subcarriers=np.asarray(self.preamble_subcarriers)[levels],
-            )
-            missed = 1.0 - (1.0 - collided) * self.preamble_detection
-        return np.asarray(missed[place])
-
-    def _access_time(self, missed: Array, level: Array) -> tuple[Array, Array, Array]:
-        """Mean and variance of the time to a connection [s], [s^2], and preambles sent."""
-        retries = self.preamble_attempts - 1
-        preambles = expected_attempts(missed, retries)
-        spread = np.maximum(attempts_second_moment(missed, retries) - preambles**2, 0.0)
-        opportunity_s = np.asarray(self.preamble_period_s)[level]
-        send_s = np.asarray(self.preamble_repetitions)[level] * PREAMBLE_REPETITION_S
-        once_s = opportunity_s / 2.0 + send_s + np.asarray(self.control_period_s)[level]
-        retry_s = once_s + self.preamble_backoff_s
-        mean_s = once_s + (preambles - 1.0) * retry_s
-        backoff_s2 = (preambles - 1.0) * self.preamble_backoff_s**2 / 3.0
-        return mean_s, opportunity_s**2 / 12.0 + spread * retry_s**2 + backoff_s2, preambles
+    @property
+    def _access_rules(self) -> AccessRules:
+        return AccessRules(
+            detection=self.preamble_detection,
+            attempts=self.preamble_attempts,
+            backoff_s=self.preamble_backoff_s,
+            repetitions=np.asarray(self.preamble_repetitions),
+            period_s=np.asarray(self.preamble_period_s),
+            n_subcarriers=np.asarray(self.preamble_subcarriers),
+            control_period_s=np.asarray(self.control_period_s),
+        )
 
     def _ce_level(self, routes: Routes, quality: LinkQuality) -> Array:
         """Coverage level 0 to 2 of each meter on its own link, the worse of both directions; 2 without a link."""
-        if quality.mode_up.size == 0:
-            return np.full(routes.link.size, 2)
-        row = np.maximum(routes.link, 0)
-        worse = np.minimum(quality.mode_up, quality.mode_down)[row]
-        return np.where(routes.link >= 0, 2 - np.maximum(worse, 0), 2).astype(np.int64)
+        worse = taken(np.minimum(quality.mode_up, quality.mode_down), routes.link, 0)
+        return np.asarray(2 - np.maximum(worse, 0))
 
     def tables(self) -> Mapping[str, Any]:
         """Block sizes, and the formats used at each SNR."""
@@ -466,175 +510,3 @@ class NbIot:
                 }
             )
         return result
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """Legs gathered per (service, meter), flat columns; ``row`` is the place of each leg."""
-
-    row: Array
-    n_services: int
-    n_meters: int
-    n_sites: int
-    n_exchanges: Array
-    count: Array
-    window_s: Array
-    latest_s: Array
-    routed: Array
-    talks: Array
-    site: Array
-    level: Array
-
-    @classmethod
-    def of(
-        cls, technology: NbIot, exchanges: Exchanges, routes: Routes, paths: RadioPaths, legs: _Legs, level: Array
-    ) -> _Fold:
-        n_services, n_meters = len(exchanges.services), paths.n_meters
-        row = exchanges.service[legs.rows].astype(np.int64) * n_meters + legs.meter
-        n_exchanges = np.bincount(row[legs.first], minlength=n_services * n_meters)
-        latest_s = np.zeros(n_services * n_meters)
-        np.maximum.at(latest_s, row, exchanges.not_before_s[legs.rows])
-        routed = np.tile(routes.server >= 0, n_services)
-        return cls(
-            row,
-            n_services,
-            n_meters,
-            max(paths.n_sites, 1),
-            n_exchanges,
-            np.maximum(n_exchanges, 1),
-            np.repeat(np.asarray(exchanges.window_s, np.float64), n_meters),
-            latest_s,
-            routed,
-            routed & (n_exchanges > 0),
-            np.tile(np.maximum(routes.server, 0), n_services),
-            np.tile(level, n_services),
-        )
-
-    def total(self, column: Array) -> Array:
-        return np.bincount(self.row, column, self.n_services * self.n_meters)
-
-
-def _outcome(
-    fold: _Fold,
-    routes: Routes,
-    quality: LinkQuality,
-    p_link: Array,
-    share: Array,
-    moments: tuple[Array, Array],
-    start_s: Array,
-    attempts: Array,
-) -> Outcome:
-    """Arrival by the deadline, latency as a gamma distribution, and what limits it."""
-    mean_s = np.where(fold.talks, moments[0], 1.0)
-    variance_s2 = np.where(fold.talks, np.maximum(moments[1], (0.01 * mean_s) ** 2), 1.0)
-    k, scale_s = mean_s**2 / variance_s2, variance_s2 / mean_s
-    in_time = np.where(fold.talks, gammainc(k, np.maximum(fold.window_s - start_s, 0.0) / scale_s), 1.0)
-    p_arrive = np.where(fold.routed, p_link * in_time * share, 0.0)
-    blamed = np.where(p_link <= in_time * share, np.tile(_limit_of(routes, quality), fold.n_services), Reason.CAPACITY)
-    known = np.where(p_arrive < _CERTAIN, blamed, Reason.NONE)
-    reason = np.where(fold.routed, known, np.tile(routes.reason, fold.n_services))
-    p50_s, p95_s = (
-        np.where(p_arrive > 0.0, np.where(fold.talks, gammaincinv(k, q) * scale_s, 0.0), np.inf) for q in (0.5, 0.95)
-    )
-    shape = (fold.n_services, fold.n_meters)
-    return Outcome(
-        p_arrive.reshape(shape),
-        p50_s.reshape(shape),
-        p95_s.reshape(shape),
-        attempts.reshape(shape),
-        reason.astype(np.int8).reshape(shape),
-    )
-
-
-@dataclass(frozen=True)
-class _Legs:
-    """Legs of meters with a cell, connection set-up included in the first leg of each exchange."""
-
-    rows: Array
-    meter: Array
-    first: Array
-    success: Array
-    mean_s: Array
-    variance_s2: Array
-    attempts: Array
-    block_s: Array
-    carrier_up_s: Array
-    carrier_down_s: Array
-
-    @classmethod
-    def of(cls, technology: NbIot, exchanges: Exchanges, routes: Routes, quality: LinkQuality) -> _Legs:
-        rows = np.flatnonzero(routes.server[exchanges.meter] >= 0)
-        meter = exchanges.meter[rows]
-        first = exchanges.leg[rows] == 0
-        up = exchanges.direction[rows] == UP
-        link = routes.link[meter]
-        level = technology._ce_level(routes, quality)[meter]
-        data = exchanges.bytes[rows] + technology.packet_overhead_bytes + technology.nas_overhead_bytes
-        parts = []
-        for own, formats, snr, setup_bytes, setup_messages in (
-            (up, technology._uplink, quality.snr_up_db, technology.setup_up_bytes, technology.setup_up_messages),
-            (
-                ~up,
-                technology._downlink,
-                quality.snr_down_db,
-                technology.setup_down_bytes,
-                technology.setup_down_messages,
-            ),
-        ):
-            n_bytes = np.where(own, data, 0) + np.where(first, setup_bytes, 0)
-            messages = np.where(first, setup_messages, 0) + own
-            parts.append(_blocks(technology, formats, snr[link], n_bytes, messages, level))
-        (
-            (ok_up, mean_up, var_up, n_up, block_up, air_up),
-            (ok_down, mean_down, var_down, n_down, block_down, air_down),
-        ) = parts
-        return cls(
-            rows,
-            meter,
-            first,
-            ok_up * ok_down,
-            mean_up + mean_down + technology.core_delay_s,
-            var_up + var_down,
-            n_up + n_down,
-            block_up + block_down,
-            air_up,
-            air_down,
-        )
-
-
-def _blocks(
-    technology: NbIot, formats: phy.Formats, snr: ArrayLike, n_bytes: Array, messages: Array, level: Array
-) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """One direction of each leg: success, mean and variance of time, transmissions, time of a block, carrier time."""
-    row = formats.best(snr)
-    per = formats.error_ratio(snr, row, gain_per_doubling_db=technology.repetition_gain_db)
-    any_bytes = n_bytes > 0
-    n_blocks, air_s = formats.blocks(8 * n_bytes, row, header_bits=8 * technology.block_header_bytes)
-    n_blocks = np.where(any_bytes, np.maximum(n_blocks, messages), 0)
-    air_s = np.where(any_bytes, air_s, 0.0)
-    retries = technology.max_transmissions - 1
-    tries = expected_attempts(per, retries)
-    period_s = np.asarray(technology.control_period_s)[level]
-    once_s = period_s + technology.scheduling_delay_s
-    block_s = air_s / np.maximum(n_blocks, 1)
-    spread = np.maximum(attempts_second_moment(per, retries) - tries**2, 0.0)
-    mean_s = tries * (n_blocks * once_s + air_s)
-    variance_s2 = n_blocks * (tries * period_s**2 / 12.0 + spread * (once_s + block_s) ** 2)
-    carrier_s = tries * air_s * formats.tone_share[row]
-    return hop_success(per, retries) ** n_blocks, mean_s, variance_s2, n_blocks * tries, air_s, carrier_s
-
-
-def _limit_of(routes: Routes, quality: LinkQuality) -> Array:
-    if quality.limit.size == 0:
-        return np.zeros(routes.link.size, np.int8)
-    return np.asarray(np.where(routes.link >= 0, quality.limit[np.maximum(routes.link, 0)], 0))
-
-
-def _limits(margin_db: Array, terrain_db: Array, wall_db: Array) -> Array:
-    """What would have to go for the link to work: the hill, else the wall, else the budget is short anyway."""
-    hill = (terrain_db > 0.0) & (margin_db + terrain_db >= 0.0) & (terrain_db >= wall_db)
-    wall = (wall_db > 0.0) & (margin_db + wall_db >= 0.0)
-    late_hill = (terrain_db > 0.0) & (margin_db + terrain_db + wall_db >= 0.0)
-    return np.select(
-        [hill, wall, late_hill], [int(Reason.TERRAIN), int(Reason.BUILDING), int(Reason.TERRAIN)], int(Reason.BUDGET)
-    ).astype(np.int8)

@@ -31,7 +31,9 @@
         'counts stand in the tables; study.gpkg holds the same map for QGIS.</p>';
       return;
     }
-    Plotly.newPlot(plot, JSON.parse(JSON.stringify(base)).concat(own.data), own.layout, options).then(function () {
+    var shared = JSON.parse(JSON.stringify(base));
+    own.layout.shapes = own.layout.shapes.concat(shared.shapes);
+    Plotly.newPlot(plot, shared.data.concat(own.data), own.layout, options).then(function () {
       plot.on("plotly_relayout", function (change) { if (!change || !change["shapes[0].x0"]) { adapt(plot); } });
       var wanted = /&view=(.+)$/.exec(window.location.hash);
       if (!(wanted && figure.classList.contains("shown") && look(figure, decodeURIComponent(wanted[1])))) { adapt(plot); }

@@ -112,3 +112,8 @@ def test_bad_calls_are_refused(capsys: pytest.CaptureFixture[str], arguments: li
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert named in captured.err
+
+
+def test_an_unknown_fixed_site_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = GOOD_AREA + "[technologies.lorawan]\n[siting]\nfixed = ['nowhere']\n"
+    assert "nowhere" in refused(folder, text, capsys)
