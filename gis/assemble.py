@@ -10,15 +10,16 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from .area import CandidateSites, ServiceArea
-from .audit import LISTED_COLUMNS, QA_COLUMNS, audit_points, audit_shapes, refuse_unusable
+from .audit import LISTED_COLUMNS, QA_COLUMNS, audit_points, audit_shapes, recoded, refuse_unusable
 from .clutter import clutter_at
-from .crs import middle_lon_lat, working_crs
+from .crs import MAX_LENGTH_ERROR, length_error, middle_lon_lat, working_crs
 from .customers import find_meters, hull
 from .desk import Desk, attributions, clip_roles, joined, sources
 from .given import meter_value_faults, transformer_value_faults
 from .inputs import LAYER_ROLES, AreaInputs, check_rules
 from .network import find_network
 from .network_audit import audit_network
+from .placing import place_by_network
 from .readers import read_layer
 from .site_layers import find_sites, site_notes
 
@@ -83,13 +84,18 @@ def _read_all(inputs: AreaInputs, base_path: Path) -> Desk:
         raise ValueError(
             f"area {inputs.name}: nothing says where the meters are; give one of {', '.join(METER_SOURCES)}"
         )
-    layers = {role: read_layer(layer, base_path, role) for role, layer in given.items()}
+    placed = place_by_network({role: read_layer(layer, base_path, role) for role, layer in given.items()})
+    layers = placed.layers
     for role in (main, *(role for role in ESSENTIAL_ROLES if role in given)):
         if len(layers[role].frame) == 0:
             raise ValueError(f"{given[role].path}: layer {role} has no rows; the area is empty")
     longitude, latitude = middle_lon_lat(layers[main].places)
-    desk = Desk(inputs, working_crs(inputs.crs, longitude, latitude), layers)
-    desk.notes += [note for layer in layers.values() for note in layer.notes]
+    crs = working_crs(inputs.crs, longitude, latitude)
+    desk = Desk(inputs, crs, layers, unknown_bus=placed.unknown_bus)
+    desk.notes += [*(note for layer in layers.values() for note in layer.notes), *placed.notes]
+    error = length_error(crs, longitude, latitude)
+    if abs(error) > MAX_LENGTH_ERROR / 4:
+        desk.notes.append(f"Lengths in the working CRS {crs.to_string()} are off by {error:+.1%} here.")
     return desk
 
 
@@ -100,6 +106,7 @@ def _audit_all(desk: Desk) -> None:
         audited = audit_shapes(desk.layers["boundary"], desk.crs)
         refuse_unusable(audited, share)
         desk.audited["boundary"] = audited
+        desk.listed.append(audited.listed)
         desk.area = _polygon(audited.frame, desk.layers["boundary"].given.path)
     faults = {"meters": meter_value_faults(), "transformers": transformer_value_faults()}
     for role, layer in desk.layers.items():
@@ -110,6 +117,7 @@ def _audit_all(desk: Desk) -> None:
             audited = audit_points(layer, desk.crs, bounded, rules, faults.get(role))
         else:
             audited = audit_shapes(layer, desk.crs)
+        audited = recoded(audited, desk.unknown_bus.get(role, ()), "unknown_bus")
         refuse_unusable(audited, share)
         desk.audited[role] = audited
         desk.listed.append(audited.listed)

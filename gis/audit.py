@@ -26,6 +26,7 @@ QA_COLUMNS = (*LISTED_COLUMNS, "severity")
 CODES: Mapping[str, str] = {
     "no_place": "the row has no usable coordinates",
     "zero_place": "the row lies at (0, 0)",
+    "several_places": "the row holds several points, and which one is meant is not known",
     "bad_place": "the coordinates are impossible in the layer's CRS",
     "swapped_lat_lon": "the row lies inside the area only with its two coordinates exchanged",
     "outside_area": "the row lies outside the area",
@@ -35,6 +36,8 @@ CODES: Mapping[str, str] = {
     "unknown_bus": "the row names a bus that is not in the bus layer",
     "not_in_service": "the row is marked as out of service",
     "not_low_voltage": "the bus belongs to another voltage level",
+    "self_loop": "both ends of the line are one node",
+    "no_length": "the line has neither a drawn course nor a length",
     "isolated": "no line in service ends here",
 }
 """Audit codes and their meaning; the planner maps them to reasons."""
@@ -94,7 +97,9 @@ def audit_points(
     swapped_x, swapped_y = _moved(move, y, x, missing)
     zero = ~missing & (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6)
     impossible = ~missing & ~zero & ~(np.isfinite(xm) & np.isfinite(ym))
-    usable = ~(missing | zero | impossible)
+    several = shapely.get_num_geometries(np.asarray(frame.geometry.array, dtype=object)) > 1
+    several &= shapely.get_dimensions(np.asarray(frame.geometry.array, dtype=object)) == 0
+    usable = ~(missing | zero | impossible | several)
     area = extent if extent is not None else _own_extent(xm[usable], ym[usable], rules)
     inside = shapely.contains_xy(area, xm, ym) if area is not None else np.ones(n_rows, dtype=bool)
     swapped = (
@@ -105,6 +110,7 @@ def audit_points(
     for mask, name in (
         (missing, "no_place"),
         (zero, "zero_place"),
+        (several, "several_places"),
         (swapped, "swapped_lat_lon"),
         (impossible, "bad_place"),
         (~inside, "outside_area"),
@@ -136,6 +142,9 @@ def audit_shapes(layer: Layer, crs: CRS) -> Audited:
     valid = shapely.is_valid(moved)
     dimension = shapely.get_dimensions(moved)
     moved = np.where(valid, moved, shapely.make_valid(moved))
+    if layer.role == "cables":  # a cable without extent may still join two buses
+        point_like = (dimension == 1) & (shapely.length(kept.geometry.to_numpy()) == 0)
+        moved = np.where(point_like, kept.geometry.to_numpy(), moved)
     broken = shapely.is_empty(moved) | (shapely.get_dimensions(moved) < dimension)
     broken |= ~np.isfinite(shapely.bounds(moved)).all(axis=1)
     code[np.flatnonzero(code == "")[broken]] = "bad_geometry"
@@ -154,6 +163,17 @@ def clip_to(audited: Audited, area: BaseGeometry) -> Audited:
     touches = np.asarray(audited.frame.intersects(area))
     kept = audited.frame.loc[touches].reset_index(drop=True)
     return Audited(audited.layer, kept, audited.listed, audited.n_clipped + int((~touches).sum()))
+
+
+def recoded(audited: Audited, rows: Any, code: str) -> Audited:
+    """The layer with another code for some of the rows that are listed without a place."""
+    hit = audited.listed["row"].isin(rows) & (audited.listed["code"] == "no_place")
+    if not hit.any():
+        return audited
+    listed = audited.listed.assign(
+        code=audited.listed["code"].where(~hit, code), detail=audited.listed["detail"].where(~hit, CODES[code])
+    )
+    return Audited(audited.layer, audited.frame, listed, audited.n_clipped)
 
 
 def refuse_unusable(audited: Audited, max_bad_share: float) -> None:

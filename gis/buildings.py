@@ -119,8 +119,8 @@ def classify_buildings(
 def meters_from_buildings(buildings: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
     """One row per dwelling or business of classified buildings; the flats of a house share its point.
 
-    Returns ``meter_id`` (building/number), ``key``, ``kind``, ``building`` row, ``x_m, y_m``, ``height_m`` (floor by floor
-    from the ground up), ``phases``, ``data_flag``.
+    Returns ``meter_id`` (building/number), ``key``, ``kind``, ``building`` row, ``x_m, y_m``, ``height_m`` (floor by
+    floor from the ground up), ``phases``, ``data_flag``.
     """
     n_meters = buildings["n_meters"].to_numpy(dtype=int)
     row = np.repeat(np.arange(len(buildings)), n_meters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,16 +119,33 @@ def _number_text(value: float) -> str:
 def numbers(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
     """(n,) float64 with NaN where missing, and (n,) bool where something stands that is no number.
 
-    A decimal comma is read as a decimal point.
+    A decimal comma and grouped thousands are understood; infinity is no number.
     """
     if name not in frame.columns:
         return np.full(len(frame), np.nan), np.zeros(len(frame), dtype=bool)
     column = frame[name]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan), np.zeros(len(frame), dtype=bool)
-    words = pd.Series(texts(frame, name), dtype=object).astype(str).str.replace(",", ".", regex=False)
+    words = pd.Series(texts(frame, name), dtype=object).astype(str)
     values = np.array(pd.to_numeric(words.where(words != "", None), errors="coerce"), dtype=float)
-    return values, np.asarray(np.isnan(values) & (words.to_numpy() != ""))
+    odd = np.flatnonzero(np.isnan(values) & (words.to_numpy() != ""))
+    values[odd] = [_odd_number(text) for text in words.to_numpy()[odd]]
+    return values, np.asarray(~np.isfinite(values) & (words.to_numpy() != ""))
+
+
+def _odd_number(text: str) -> float:
+    """A number with decimal comma or grouped thousands (point, comma, space, apostrophe); NaN where it is none."""
+    plain = re.sub(r"(?<=\d)[\s'\u2019](?=\d{3}(?!\d))", "", text)
+    decimal = "," if plain.rfind(",") > plain.rfind(".") else "."
+    group = "." if decimal == "," else ","
+    if plain.count(decimal) > 1 and group not in plain:
+        decimal, group = group, decimal
+    if group in plain and not re.fullmatch(rf"[+-]?\d{{1,3}}(?:\{group}\d{{3}})+(?:\{decimal}\d*)?", plain):
+        return np.nan
+    try:
+        return float(plain.replace(group, "").replace(decimal, "."))
+    except ValueError:
+        return np.nan
 
 
 def lengths_m(frame: pd.DataFrame, metres: str, other: str, factor: float) -> tuple[Array, Array]:

@@ -6,10 +6,13 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-from pyproj import CRS
-from pyproj.exceptions import CRSError
+from pyproj import CRS, Proj
+from pyproj.exceptions import CRSError, ProjError
 
 GEOGRAPHIC_WGS84 = CRS.from_epsg(4326)
+
+MAX_LENGTH_ERROR = 0.02
+"""A working CRS whose lengths are wrong by more than this share at the meters is refused; a quarter of it is told."""
 
 
 def parse_crs(text: Any, where: str) -> CRS:
@@ -30,10 +33,25 @@ def is_metric(crs: CRS) -> bool:
     return bool(crs.is_projected) and abs(metres_per_unit(crs) - 1.0) < 1e-12
 
 
+def length_error(crs: CRS, longitude_deg: float, latitude_deg: float) -> float:
+    """By how much lengths in a projected CRS are too long at a place (negative: too short), 0 where it is not known.
+
+    The worse of the scales along meridian and parallel, less one (J. P. Snyder, USGS Professional Paper 1395, 1987,
+    chapter 4): 0.9996 amid a UTM zone, 1 / cos(latitude) in the Mercator projection of web maps.
+    """
+    try:
+        factors = Proj(crs).get_factors(longitude_deg, latitude_deg)
+    except (CRSError, ProjError):
+        return 0.0
+    errors = [float(factors.meridional_scale) - 1.0, float(factors.parallel_scale) - 1.0]
+    return max((error for error in errors if np.isfinite(error)), key=abs, default=0.0)
+
+
 def working_crs(override: str | None, longitude_deg: float, latitude_deg: float) -> CRS:
     """The CRS that all work is done in: the user's, else the UTM zone (WGS 84) of the middle of the meters.
 
-    Raises ValueError for an override that is geographic or not in metres, and beyond 84 degrees of latitude.
+    Raises ValueError for an override that is geographic, not in metres, or stretches lengths there, and beyond 84
+    degrees of latitude.
     """
     if override is not None:
         crs = parse_crs(override, "area.crs")
@@ -41,6 +59,13 @@ def working_crs(override: str | None, longitude_deg: float, latitude_deg: float)
             raise ValueError(f"area.crs = {override}: degrees where metres are needed; name a projected CRS in metres")
         if not is_metric(crs):
             raise ValueError(f"area.crs = {override}: its unit is not the metre; name a projected CRS in metres")
+        error = length_error(crs, longitude_deg, latitude_deg)
+        if abs(error) > MAX_LENGTH_ERROR:
+            fit = working_crs(None, longitude_deg, latitude_deg).to_string()
+            raise ValueError(
+                f"area.crs = {override}: around {longitude_deg:.2f}, {latitude_deg:.2f} its lengths are "
+                f'{abs(error):.0%} too {"long" if error > 0 else "short"}; write area.crs = "{fit}"'
+            )
         return crs
     if not (abs(latitude_deg) <= 84.0 and abs(longitude_deg) <= 180.0):
         raise ValueError(
@@ -61,8 +86,3 @@ def middle_lon_lat(frame: gpd.GeoDataFrame) -> tuple[float, float]:
         GEOGRAPHIC_WGS84
     )
     return float(point.x.iloc[0]), float(point.y.iloc[0])
-
-
-def to_working(frame: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
-    """The layer in the working CRS; feet become metres on the way."""
-    return frame.to_crs(crs)

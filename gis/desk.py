@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Desk:
     inputs: AreaInputs
     crs: CRS
     layers: dict[str, Layer]
+    unknown_bus: Mapping[str, Array] = field(default_factory=dict)
     area: BaseGeometry | None = None
     audited: dict[str, Audited] = field(default_factory=dict)
     listed: list[pd.DataFrame] = field(default_factory=list)

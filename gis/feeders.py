@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from .area import FeederNetwork
-from .audit import Audited, fault_rows
+from .audit import CODES, Audited, fault_rows
 from .columns import texts
 from .inputs import InferenceRules
 from .line_joints import by_place
@@ -86,6 +86,7 @@ def given_network(
     site_node = _site_nodes(transformers, node_of, xy, rules)
     cut, switch_faults, qa = apply_switches(lines, switches, node_of, transformers, xy)
     lines, xy, dead_sites, merged = cut
+    lines, cables_listed, qa_lines = _settled_lines(lines, cables_listed, named, rules)
     site_node = np.where(site_node >= 0, merged[np.maximum(site_node, 0)], -1)
     keep = _used_nodes(lines, site_node, xy.shape[0])
     feeders, qa_areas = _areas(lines, xy, site_node, dead_sites, keep)
@@ -98,7 +99,43 @@ def given_network(
         cables_listed,
         pd.concat([buses_listed, alone], ignore_index=True),
         switch_faults,
-        pd.concat([qa, qa_areas], ignore_index=True),
+        pd.concat([qa, qa_lines, qa_areas, _shared_nodes(transformers, site_node, dead_sites)], ignore_index=True),
+    )
+
+
+def _settled_lines(
+    lines: Lines, listed: pd.DataFrame, named: bool, rules: InferenceRules
+) -> tuple[Lines, pd.DataFrame, pd.DataFrame]:
+    """Lines without those that lead nowhere, cables of length 0 as joints; both are told."""
+    loop, zero = lines.start == lines.end, lines.length_m == 0
+    words = CODES["self_loop"]
+    loops = fault_rows("cables", lines.rows[loop], lines.ids[loop], "self_loop", words)
+    joints = fault_rows(
+        "cables",
+        lines.rows[zero & ~loop],
+        lines.ids[zero & ~loop],
+        "zero_length",
+        f"the cable has no length; it counts as a joint of {rules.joint_length_m:g} m",
+    )
+    lines = replace(lines, length_m=np.where(zero, rules.joint_length_m, lines.length_m)).taken(~loop)
+    if not named:  # a piece of a line that is joined by place, its row is in use
+        return lines, listed, pd.concat([joints, loops], ignore_index=True)
+    return lines, pd.concat([listed, loops], ignore_index=True), joints
+
+
+def _shared_nodes(transformers: gpd.GeoDataFrame, site_node: Array, dead: Array) -> pd.DataFrame:
+    """Live transformers on the low-voltage bus of another: all meters there count with the first by key."""
+    rows = np.flatnonzero((site_node >= 0) & ~dead)
+    _, first = np.unique(site_node[rows], return_index=True)
+    again = transformers.iloc[np.setdiff1d(rows, rows[first])]
+    return fault_rows(
+        "transformers",
+        np.full(len(again), -1),
+        again["transformer_id"].to_numpy(dtype=object),
+        "shared_bus",
+        "another transformer feeds the same bus and has all its meters",
+        again["x_m"],
+        again["y_m"],
     )
 
 

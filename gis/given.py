@@ -14,6 +14,7 @@ from .clutter import polygon_at
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
 from .keys import place_ids, place_names, text_keys
+from .lines import PLACED
 from .terrain import FOOT_M
 
 Array = NDArray[Any]
@@ -63,6 +64,7 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
     trade = np.isin(kind, ("commercial", "farm", "industrial"))
     default_phases = np.where(trade, rules.commercial_phases, rules.dwelling_phases)
     missing = {
+        "place": meters[PLACED].to_numpy(dtype=bool) if PLACED in meters else np.zeros(len(meters), dtype=bool),
         "id": ids == "",
         "kind": kind == "",
         "height": ~np.isfinite(height_m) & ~np.isfinite(floor),

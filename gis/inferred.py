@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from .area import FeederNetwork
 from .inputs import InferenceRules
 from .keys import place_ids, place_names, text_keys
+from .merging import FINE_SHARE, merged_clusters
 from .partition import cluster_points
 from .roads import RoadGraph, cable_roads, road_graph, straight_roads
 from .shapes import straight_lines
@@ -92,9 +93,9 @@ def infer_network(
     node = site_tap
     if not given_complete:
         rest = (owner < 0) & (graph.tap >= 0)
-        clusters = cluster_points(
-            graph, n_meters, rest, rules.max_meters_per_transformer, rules.max_feeder_length_m, rules.max_gap_m
-        )
+        limits = (rules.max_meters_per_transformer, rules.max_feeder_length_m, rules.max_gap_m)
+        fine = cluster_points(graph, n_meters, rest, max(1, limits[0] // FINE_SHARE), *limits[1:])
+        clusters = merged_clusters(graph, n_meters, fine, *limits)
         owner = np.where(clusters.of_point >= 0, len(given) + clusters.of_point, owner)
         node = np.concatenate([site_tap, clusters.node])
     stub = np.concatenate([site_stub, np.zeros(node.size - len(given))])

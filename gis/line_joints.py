@@ -27,6 +27,7 @@ def by_place(cables: Audited, rules: InferenceRules) -> Any:
     """Lines joined by place: cut where another line's end touches them, ends within the tolerance are one node."""
     frame = sorted_frame(cables.frame)
     code, length_m = line_faults(frame)
+    code = np.where((code == "") & (length_m == 0), "bad_value", code)
     good = np.flatnonzero(code == "")
     shapes = np.asarray(frame.geometry.array, dtype=object)[good]
     pieces, origin = _cut_at_ends(shapes, rules.snap_tolerance_m)

@@ -16,6 +16,9 @@ from .columns import flags, numbers, texts
 
 Array = NDArray[Any]
 
+PLACED = "_placed"
+"""Column of rows whose place was taken from the bus or transformer they name."""
+
 LOW_VOLTAGE_KV = 1.0
 """Upper limit of low voltage, IEC 60038 [kV]."""
 
@@ -32,6 +35,10 @@ class Lines:
     cable: Array
     shapes: Array
 
+    def taken(self, keep: Array) -> Lines:
+        """The lines where ``keep`` holds."""
+        return Lines(**{name: getattr(self, name)[keep] for name in self.__dataclass_fields__})
+
 
 def line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
     """Code of each line row, and its length: from its column where there is one, else as drawn [m]."""
@@ -39,13 +46,14 @@ def line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
     metres, bad_metres = numbers(frame, "length_m")
     kilometres, bad_kilometres = numbers(frame, "length_km")
     told_m = np.where(np.isfinite(metres), metres, kilometres * 1000.0)
+    unknown = ~np.isfinite(told_m) & (frame[PLACED].to_numpy(dtype=bool) if PLACED in frame else False)
     length_m = np.where(np.isfinite(told_m), told_m, drawn_m)
     active, bad_flag = flags(frame, "in_service", True)
     ids = texts(frame, "cable_id")
     again = (ids != "") & pd.Series(ids, dtype=object).duplicated().to_numpy()
     code = np.select(
-        [again, bad_metres | bad_kilometres | bad_flag | ~(length_m > 0), ~active],
-        ["duplicate_id", "bad_value", "not_in_service"],
+        [again, bad_metres | bad_kilometres | bad_flag | ~(length_m >= 0), unknown, ~active],
+        ["duplicate_id", "bad_value", "no_length", "not_in_service"],
         "",
     ).astype(object)
     return code, length_m

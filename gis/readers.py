@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
+import shapely
 from pyproj import CRS
 
-from .columns import numbers, rename_columns
+from .columns import OSM_COLUMNS, ROLE_COLUMNS, numbers, rename_columns
 from .crs import GEOGRAPHIC_WGS84, metres_per_unit, parse_crs
+from .delimited import read_delimited
 from .inputs import LayerInput
 from .shapes import points_at
 
@@ -25,7 +25,15 @@ TABLE_ENDINGS = (".csv", ".txt", ".tsv")
 WGS84_BY_STANDARD = (".kml", ".kmz")
 """OGC 07-147r2 (KML 2.2), section 6: longitude and latitude in WGS 84. RFC 7946 says the same for GeoJSON."""
 
-COORDINATE_NAMES = (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat"), ("x", "y"), ("easting", "northing"))
+COORDINATE_NAMES = (
+    ("lon", "lat"),
+    ("longitude", "latitude"),
+    ("lng", "lat"),
+    ("x", "y"),
+    ("easting", "northing"),
+    ("rechtswert", "hochwert"),
+    ("ostwert", "nordwert"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,20 +89,22 @@ def read_layer(given: LayerInput, base_path: Path, role: str) -> Layer:
     if not path.exists():
         raise ValueError(f"{given.path}: there is no such file; check area.{role}.path")
     name = path.name.lower()
+    told: list[str] = []
     if name.endswith(OSM_ENDINGS):
         from .osm import read_osm
 
         layer = given.layer or role
         frame: pd.DataFrame = read_osm(path, layer)
     elif name.endswith(TABLE_ENDINGS):
-        frame, layer = _read_table(path, given, role), ""
+        frame, told = read_delimited(path, given.path, _used_names(given, role))
+        frame, layer = _with_points(frame, given, given.path), ""
     elif name.endswith((".parquet", ".geoparquet")):
         frame, layer = _read_parquet(path, given), ""
     else:
         frame, layer = _read_vector(path, given)
-    frame = frame.assign(row=np.arange(len(frame)))
+    frame = rename_columns(frame, given, role).assign(row=np.arange(len(frame)))
     frame, notes = _settle_crs(frame, given, role, name)
-    return Layer(role, given, rename_columns(frame, given, role), layer, file_digest(path), tuple(notes))
+    return Layer(role, given, frame, layer, file_digest(path), (*told, *notes))
 
 
 def file_digest(path: Path) -> str:
@@ -135,21 +145,11 @@ def _read_parquet(path: Path, given: LayerInput) -> pd.DataFrame:
     return _with_points(pd.read_parquet(path), given, given.path)
 
 
-def _read_table(path: Path, given: LayerInput, role: str) -> pd.DataFrame:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if not text.strip():
-        raise ValueError(f"{given.path}: the file is empty")
-    try:
-        separator = csv.Sniffer().sniff(text.splitlines()[0], delimiters=";,\t|").delimiter
-    except csv.Error:
-        separator = ";" if ";" in text.splitlines()[0] else ","
-    frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return _with_points(frame, given, given.path)
+def _used_names(given: LayerInput, role: str) -> set[str]:
+    """Column names, in lower case, that something may rest on."""
+    spellings = {name for names in OSM_COLUMNS.values() for name in names}
+    known = {*ROLE_COLUMNS[role], *spellings, *(name for pair in COORDINATE_NAMES for name in pair)}
+    return {name.lower() for name in (*known, *given.columns.values(), given.x or "", given.y or "")}
 
 
 def _with_points(frame: pd.DataFrame, given: LayerInput, where: str) -> pd.DataFrame:
@@ -180,7 +180,13 @@ def _coordinate_columns(frame: pd.DataFrame, given: LayerInput, where: str) -> t
 
 def _settle_crs(frame: pd.DataFrame, given: LayerInput, role: str, name: str) -> tuple[pd.DataFrame, list[str]]:
     if not isinstance(frame, gpd.GeoDataFrame):
+        if given.crs is not None:
+            raise ValueError(
+                f"{given.path}: area.{role}.crs is given, but no column is known as a coordinate; write area.{role}.x "
+                f"and y (columns: {', '.join(str(name) for name in frame.columns if name != 'row')}), or no crs"
+            )
         return frame, []
+    frame = frame.set_geometry(shapely.force_2d(np.asarray(frame.geometry.array, dtype=object)), crs=frame.crs)
     notes = []
     if given.crs is not None:
         declared = parse_crs(given.crs, f"area.{role}.crs")

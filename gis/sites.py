@@ -33,7 +33,8 @@ SUBSTATION_FEEDS = ("substation", "sub_station", "transformer")
 
 def mapped_substations(power: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
     """Substations of the power layer that may feed houses: not tagged with a voltage above ``substation_max_kv``."""
-    volts = np.array([_highest_volts(text) for text in texts(power, "voltage")])
+    words, row = np.unique(texts(power, "voltage").astype(str), return_inverse=True)
+    volts = np.array([_highest_volts(text) for text in words], dtype=float)[row]
     feeds = np.isin(texts(power, "power"), SUBSTATION_FEEDS) & ~(volts > rules.substation_max_kv * 1000.0)
     found = power.loc[feeds]
     middle = shapely.centroid(np.asarray(found.geometry.array, dtype=object))

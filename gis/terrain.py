@@ -18,6 +18,7 @@ from rasterio.transform import from_origin
 from rasterio.warp import reproject
 from scipy.ndimage import distance_transform_edt
 
+from .crs import parse_crs
 from .inputs import TerrainInput
 
 Array = NDArray[Any]
@@ -25,6 +26,8 @@ Bounds = tuple[float, float, float, float]
 
 FOOT_M = {"ft": 0.3048, "feet": 0.3048, "foot": 0.3048, "us-ft": 1200 / 3937, "us survey foot": 1200 / 3937}
 """International foot and US survey foot, NIST SP 811 (2008) appendix B.6."""
+LAND_M = (-500.0, 9000.0)
+"""Heights of land: the shore of the Dead Sea lies at some -430 m, Mount Everest at 8,849 m. Beyond is no height [m]."""
 METRE_WORDS = ("m", "metre", "meter", "metres", "meters")
 
 
@@ -81,8 +84,12 @@ def read_terrain(
         source_crs = _crs_of(source, given)
         _check_cover(given.path, _inner_box(source, source_crs, crs), bounds_m)
         factor, notes = _metres_per_unit(source, given)
+        if source.count != 1:
+            raise ValueError(
+                f"{given.path}: {source.count} bands, so a picture and no elevation; give heights in one band"
+            )
         raw = source.read(1).astype(np.float32)
-        void = _voids(raw, source.nodata)
+        void = _voids(raw, source.nodata, factor)
         if void.all():
             raise ValueError(f"{given.path}: every height is void; give another elevation file")
         filled = fill_voids(raw, void) * np.float32(factor)
@@ -198,7 +205,7 @@ def _opened(given: TerrainInput, base_path: Path) -> Any:
 
 def _crs_of(source: Any, given: TerrainInput) -> CRS:
     if given.crs:
-        return CRS.from_user_input(given.crs)
+        return parse_crs(given.crs, "area.terrain.crs")
     if source.crs is None:
         raise ValueError(f"{given.path}: the elevation file has no CRS; write area.terrain.crs")
     return CRS.from_user_input(source.crs.to_wkt())
@@ -219,8 +226,11 @@ def _metres_per_unit(source: Any, given: TerrainInput) -> tuple[float, list[str]
     )
 
 
-def _voids(raw: Array, nodata: float | None) -> Array:
-    void = ~np.isfinite(raw) | (raw == -32768)
+def _voids(raw: Array, nodata: float | None, factor: float) -> Array:
+    """(n_rows, n_columns) bool: declared as void, no number, or no height on land (an undeclared -9999, a 1e38)."""
+    low_m, high_m = LAND_M
+    with np.errstate(invalid="ignore", over="ignore"):
+        void = ~np.isfinite(raw) | (raw * factor < low_m) | (raw * factor > high_m)
     if nodata is not None and np.isfinite(nodata):
         void |= raw == np.float32(nodata)
     return np.asarray(void)

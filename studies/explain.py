@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .settings import UserError, suggestion
+from ..gis.audit import CODES
+from .settings import UserError
 
 _WORDS = {
     "budget": "the link budget is short: path loss, shadowing and enclosure together exceed what the radio can bridge",
     "terrain": "the ground stands between the antennas: without it the link would work",
     "building": "the walls around the meter take too much: outside its enclosure the link would work",
-    "no_neighbour": "no other meter or site that could forward is near enough",
+    "no_neighbour": "no chain of neighbours leads to a site: somewhere on the way nobody hears and can forward",
     "hop_limit": "the way over other meters is longer than the routing allows",
-    "capacity": "the link works, but the site or channel has no time left before the deadline",
-    "duty_cycle": "the link works, but the radio may not send long enough before the deadline",
+    "capacity": "the link works, but the channel or the site is full: frames collide or the time is used up",
+    "duty_cycle": "the link works, but the site may not send long enough in its band before the deadline",
     "attenuation": "the cable and the loads along it weaken the signal too much, even in quiet noise",
     "noise": "the signal arrives, but the noise on the cable covers it",
     "cross_phase": "the meter hangs on another phase than the sender, and the coupling between phases is too weak",
@@ -26,14 +30,41 @@ _WORDS = {
     "no_cell": "no operator cell is known that reaches this meter",
     "backhaul": "the data arrives at the site, but the site's way to the head end is not reliable enough",
     "not_energised": "the cable to this meter carries no voltage",
-    "data_missing": "the input record is not usable (see its audit code), so nothing can be planned for it",
+    "data_missing": "the input record is not usable, so nothing can be planned for it",
 }
+_LINK_REASONS = (
+    "budget", "terrain", "building", "no_neighbour", "hop_limit", "attenuation", "noise", "cross_phase",
+)  # fmt: skip
+_REMEDIES = {
+    "repeater": "a power-line repeater halfway to the concentrator",
+    "relay": "a mesh relay halfway to the next neighbour",
+    "external_antenna": "an antenna outside the enclosure or the building",
+    "further_site": "a further site nearby that shares the load",
+    "cellular_module": "a cellular module in this meter; a cellular technology of this study serves it",
+    "better_backhaul": "a better way from the site to the head end",
+    "manual_read": "reading by hand; no cheaper remedy of the list closes the gap",
+    "complete_record": "complete the input record, then run again",
+}
+_COLUMNS = (
+    "scenario", "technology", "service", "meter_id", "server_id", "n_servers", "hops", "margin_db", "p_link",
+    "p_read_deadline", "served", "latency_p50_s", "latency_p95_s", "reason", "remedy", "data_flag",
+)  # fmt: skip
+N_NEAREST = 5
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What ``run.json`` says about the study: the words for technologies, and what served means."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    read_probability: float = 0.95
+    service: str = ""
 
 
 def explanation(folder: Path, meter_id: str) -> str:
-    """What the study found for one meter, a few lines per technology.
+    """What the study found for one meter: per technology the verdict, what limits, the margin and the remedy.
 
-    Raises UserError where the folder holds no results, or the meter is not in them.
+    Raises UserError where the folder holds no results, or the meter is not in them; the nearest ids are named.
     """
     path = folder / "meters.parquet"
     if not path.is_file():
@@ -41,64 +72,129 @@ def explanation(folder: Path, meter_id: str) -> str:
     rows = pd.read_parquet(path, columns=list(_COLUMNS))
     mine = rows[rows["meter_id"] == meter_id]
     if mine.empty:
-        raise UserError(f"{path}: no meter {meter_id!r}; {suggestion(meter_id, set(rows['meter_id']))[:200]}")
-    lines = [f"Meter {meter_id}" + _flag(str(mine["data_flag"].iloc[0]))]
-    for technology, group in mine.groupby("technology", sort=False):
-        lines += ["", f"{technology}: {_verdict(group)}"]
-        lines += [f"  {_service(row)}" for row in group.to_dict("records")]
-        lines += [f"  {line}" for line in _link(group.iloc[0])]
-    return "\n".join(lines)
+        raise UserError(f"{path}: no meter {meter_id!r} among {rows['meter_id'].nunique()}; {_nearest(meter_id, rows)}")
+    terms = _terms(folder)
+    listed = mine[mine["reason"] == "data_missing"]
+    lines = [f"Meter {meter_id}"]
+    if len(listed):
+        lines += [f"  {_listed(str(flag))}" for flag in dict.fromkeys(listed["data_flag"])]
+        mine = mine[mine["reason"] != "data_missing"]
+        if mine.empty:
+            return "\n".join(lines)
+        lines.append("  Another record with this id is used:")
+    lines.append(f"  {_given(str(mine['data_flag'].iloc[0]))}")
+    lines += [f"  Asked for: {terms.service.rstrip('.')}." if terms.service else ""]
+    several = len(set(mine["scenario"])) > 1
+    for (scenario, technology), group in mine.groupby(["scenario", "technology"], sort=False):
+        label = terms.labels.get(str(technology), str(technology))
+        where = f" in scenario {scenario}" if several else ""
+        lines += ["", f"{label}{where}: {_verdict(group)}"]
+        lines += [f"  {line}" for line in _way(group.iloc[0])]
+        lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
+        lines += [f"  {line}" for line in _cause(group)]
+    return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
 
 
-_COLUMNS = (
-    "technology",
-    "service",
-    "meter_id",
-    "server_id",
-    "n_servers",
-    "hops",
-    "margin_db",
-    "p_link",
-    "p_read_deadline",
-    "served",
-    "latency_p50_s",
-    "latency_p95_s",
-    "reason",
-    "remedy",
-    "data_flag",
-)
+def _nearest(meter_id: str, rows: pd.DataFrame) -> str:
+    names = sorted(set(rows["meter_id"]))
+    near = get_close_matches(meter_id, names, n=N_NEAREST, cutoff=0.5)
+    if near:
+        return f"the nearest are {', '.join(near)}"
+    return f"ids look like {', '.join(names[:3])}"
 
 
-def _flag(flag: str) -> str:
-    return f" (inferred: {flag.replace('+', ', ').replace('_', ' ')})" if flag else " (as given)"
+def _terms(folder: Path) -> _Terms:
+    path = folder / "run.json"
+    if not path.is_file():
+        return _Terms()
+    record = json.loads(path.read_text(encoding="utf-8"))
+    labels = {str(one["technology"]): str(one["label"]) for one in record["technologies"]}
+    return _Terms(labels, float(record["read_probability"]), str(record["service"]))
+
+
+def _listed(code: str) -> str:
+    words = CODES.get(code, "the record is not usable")
+    return (
+        f"Red in every technology: the audit listed this record as {code}: {words}. It counts as not served. "
+        f"Remedy: {_REMEDIES['complete_record']}."
+    )
+
+
+def _given(flag: str) -> str:
+    if not flag:
+        return "Its record is as given."
+    return f"Inferred, not given: {flag.replace('+', ', ').replace('_', ' ')}; what follows rests on that."
 
 
 def _verdict(group: pd.DataFrame) -> str:
-    return "green, served in all services" if group["served"].all() else "red, not served in all services"
+    served = group["served"]
+    if served.all():
+        return "green, served" if len(group) == 1 else f"green, served for all {len(group)} services"
+    return f"red, {int((~served).sum())} of {len(group)} services not served"
 
 
-def _service(row: dict[Hashable, Any]) -> str:
-    text = f"{row['service']}: read by the deadline with probability {float(row['p_read_deadline']):.1%}"
-    p95 = float(row["latency_p95_s"])
+def _service(row: dict[Hashable, Any], terms: _Terms) -> str:
+    needed = terms.read_probability
+    p, p95 = float(row["p_read_deadline"]), float(row["latency_p95_s"])
+    against = "at least" if row["served"] else "short of"
+    text = f"{row['service']}: read by the deadline with {_percent(p)}, {against} the {needed:.0%} asked for"
     if np.isfinite(p95):
-        text += f", 95 % of readings within {_duration(p95)}"
-    if not row["served"]:
-        text += f". Reason {row['reason']}: {_WORDS.get(str(row['reason']), 'not known')}."
-        text += f" First remedy: {str(row['remedy']).replace('_', ' ')}." if row["remedy"] else ""
-    return text
+        text += f"; 95 % of the reads take at most {_duration(p95)}"
+    return text + "."
 
 
-def _link(row: pd.Series) -> list[str]:
-    if row["hops"] == 0:
-        margin = float(row["margin_db"])
+def _cause(group: pd.DataFrame) -> list[str]:
+    """What limits and what mends it, once for services that share both."""
+    lost = group[~group["served"]]
+    lines = []
+    for (reason, remedy), rows in lost.groupby(["reason", "remedy"], sort=False):
+        which = "" if len(rows) == len(group) else f" ({', '.join(rows['service'])})"
+        words = _WORDS.get(str(reason), str(reason).replace("_", " "))
+        lines.append(f"What limits{which}: {reason}: {words}.")
+        first = rows.iloc[0]
+        if reason in _LINK_REASONS and float(first["margin_db"]) >= 0:
+            lines.append(f"  {_why_despite_margin(first)}")
+        if remedy:
+            lines.append(f"First remedy{which}: {_REMEDIES.get(str(remedy), str(remedy).replace('_', ' '))}.")
+    return lines
+
+
+def _why_despite_margin(row: pd.Series) -> str:
+    """How a positive median margin and a red meter go together."""
+    share = _percent(row["p_link"])
+    if row["hops"] > 1 and row["p_link"] < 0.5:
         return (
-            [f"no route; its best link misses {-margin:.1f} dB"] if np.isfinite(margin) and margin < 0 else ["no route"]
+            f"Its own link has margin, but the whole way stands in only {share} of the draws: it is cut further on, "
+            "so look at its neighbours and at the next site."
         )
+    return (
+        f"The median draw has margin and {share} of the draws work; the others, where the meter sits deeper in the "
+        "building, is shadowed, or its way is cut, are too many for the service asked for."
+    )
+
+
+def _way(row: pd.Series) -> list[str]:
+    margin = float(row["margin_db"])
+    if row["hops"] == 0:
+        if np.isfinite(margin):
+            return [f"No route; its best link misses {-margin:.1f} dB." if margin < 0 else "No route."]
+        return ["No route and no link that could be one."]
     way = "direct" if row["hops"] == 1 else f"over {int(row['hops'])} links"
+    if not np.isfinite(margin):
+        gap = "no margin known"
+    elif margin < 0:
+        gap = f"median link margin {margin:.1f} dB: {-margin:.1f} dB are missing"
+    else:
+        gap = f"median link margin {margin:.1f} dB to spare"
+    heard = f"; heard by {row['n_servers']:.1f} sites on average" if row["n_servers"] > 1.5 else ""
     return [
-        f"{way} to {row['server_id']}, median link margin {row['margin_db']:.1f} dB, one frame arrives with "
-        f"{row['p_link']:.1%}" + (f", heard by {row['n_servers']:.1f} sites" if row["n_servers"] > 1.5 else "")
+        f"Way: {way} to {row['server_id']}; {gap}; over all draws of places and shadowing one "
+        f"frame gets through with {_percent(row['p_link'])}{heard}."
     ]
+
+
+def _percent(p: float) -> str:
+    return f"{100.0 * float(p):.1f} %"
 
 
 def _duration(seconds: float) -> str:

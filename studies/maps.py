@@ -86,7 +86,7 @@ def base_traces(study: Study) -> list[go.Scattergl]:
     roads = shapely.simplify(area.roads.geometry.to_numpy(), OUTLINE_TOLERANCE_M)
     traces = [
         _lines(shapely.simplify(boundary, 5.0), "Study area", "#9aa1aa", 1.0, "dash"),
-        _lines(_rings_or_lines(roads), "Roads", "#dcdfe4", 1.2),
+        _lines(_rings_or_lines(roads), "Roads", "#d2d6dc", 1.2),
         _lines(outlines, "Buildings", "#b9b1a3", 1.0),
         _lines(area.feeders.edge_geometry, "Low-voltage cables", "#a58fce", 1.0),
         _candidates(study),

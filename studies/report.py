@@ -58,7 +58,10 @@ def _content(study: Study) -> dict[str, Any]:
         "maps": maps,
         "base_json": safe_json(base),
         "cash_json": safe_json(figure_json(cash_figure(study))),
+        "grounds": tables.grounds(study),
         "matrices": tables.reason_matrices(study),
+        "remedies": tables.remedy_table(study),
+        "service_text": _sentence(study.service_text),
         "kpis": tables.kpi_table(study),
         "tco": tables.tco_table(study),
         "categories": tables.category_table(study),
@@ -153,9 +156,8 @@ def summary(study: Study, standings: list[Standing]) -> list[str]:
 def _who_is_read(standings: list[Standing]) -> str:
     ranked = sorted(standings, key=lambda s: (-s.n_served, s.slug))
     parts = [
-        f"{_named(s, standings)} serves {count(s.n_served)} ({share(s.n_served, s.n)}; "
-        f"{100 * s.read_ratio:.1f} % of all reads arrive)"
-        for s in ranked
+        f"{_named(s, standings)} {'serves ' if i == 0 else ''}{count(s.n_served)} ({share(s.n_served, s.n)})"
+        for i, s in enumerate(ranked)
     ]
     return f"Of {count(ranked[0].n)} meters in, by the deadline and with the backhaul included, {_listing(parts)}."
 
@@ -190,6 +192,11 @@ def _why_not(standings: list[Standing]) -> str:
 def _named(standing: Standing, standings: list[Standing]) -> str:
     several = len({s.scenario for s in standings}) > 1
     return f"{standing.label} in scenario {standing.scenario}" if several else standing.label
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital first letter and a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else text
 
 
 def _lowered(text: str) -> str:

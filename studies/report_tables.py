@@ -17,6 +17,31 @@ from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
 
 Array = NDArray[Any]
 _EMPTY = "–"
+REMEDY_WORDS = {
+    "repeater": "Power-line repeater halfway",
+    "relay": "Mesh relay halfway",
+    "external_antenna": "Antenna outside the enclosure",
+    "further_site": "A further site of the same kind",
+    "cellular_module": "Cellular module instead",
+    "better_backhaul": "Better backhaul of the site",
+    "manual_read": "Read by hand",
+    "complete_record": "Complete the input record",
+}
+"""The remedies of ``planner.remedies`` in plain words."""
+_KPI_WORDS = {
+    "meters_served": "Meters served",
+    "served_ratio": "Share of meters served",
+    "p_read_deadline_mean": "Reads that arrive by the deadline, mean",
+    "latency_p50": "Time of a read, P50; median over served meters",
+    "latency_p95": "Time of a read, P95; median over served meters",
+    "expected_transmissions": "Frames sent per read, mean",
+    "sites_built": "Sites built",
+    "sites_possible": "Sites possible",
+    "meters_per_site": "Meters in per site built",
+    "hops_mean": "Hops to the site, mean",
+    "hops_max": "Hops to the site, most",
+    "links_outside_fitted_range_ratio": "Links outside their model's fitted range",
+}
 
 
 @dataclass(frozen=True)
@@ -147,37 +172,50 @@ def _without(table: Table, heading: str) -> Table:
 
 
 def kpi_table(study: Study) -> Table:
-    """All KPIs, a row per service and figure, a column per technology; the denominator in the last column."""
+    """KPIs but the reasons, a row per service and figure, a column per technology; the denominator comes last."""
     keys = [(r.scenario, r.technology) for r in study.results]
     found: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
-    for k in _rows(study.kpis):
+    told = study.kpis[~study.kpis.kpi.str.startswith("not_served_")]
+    for k in _rows(told):
         cell = with_unit(k.value, k.unit) + _between(k.low, k.high, k.unit)
         found.setdefault((str(k.service), str(k.kpi), count(k.n)), {})[str(k.scenario), str(k.technology)] = cell
     rows = tuple(
-        (_plain(service) or "all", _plain(kpi), *(cells.get(key, _EMPTY) for key in keys), n)
+        (_plain(service) or "all", _KPI_WORDS.get(kpi, _plain(kpi)), *(cells.get(key, _EMPTY) for key in keys), n)
         for (service, kpi, n), cells in sorted(found.items(), key=lambda item: _kpi_rank(item[0]))
     )
     head = ("Service", "KPI", *(_name(study, r) for r in study.results), "n")
-    caption = "KPIs; every ratio is of n, in brackets P10 to P90 over resampled replications"
+    caption = "Key figures; every ratio is of n, in brackets P10 to P90 over resampled replications"
     return Table(caption, head, rows, (False, False, *([True] * (len(keys) + 1))))
 
 
-def _kpi_rank(key: tuple[str, str, str]) -> tuple[bool, str, bool]:
-    """Services first, then what holds for all; reasons after the other figures; else as they come."""
-    service, kpi, _ = key
-    return service == "", service, kpi.startswith("not_served")
+def _kpi_rank(key: tuple[str, str, str]) -> tuple[bool, str]:
+    """Services first, then what holds for all; else as they come."""
+    service, _, _ = key
+    return service == "", service
 
 
 def best_table(study: Study, scenario: str) -> Table:
-    """How many meters have which technology as the cheapest that serves them; adds up to meters in."""
+    """How many meters have which technology as the cheapest that serves them; the column Meters adds up to meters in.
+
+    Beside it, how many each technology serves at all, and how many no other does: what a hybrid would need it for.
+    """
     best = cheapest_serving(study, scenario)
-    names = [r.technology for r in study.results if r.scenario == scenario]
+    results = [r for r in study.results if r.scenario == scenario]
+    names = [r.technology for r in results]
+    served = np.stack([meter_states(study, r).served.to_numpy(bool) for r in results])
+    alone = [int((one & (served.sum(axis=0) == 1)).sum()) for one in served]
     sizes = [int((best.technology == name).sum()) for name in [*names, ""]]
     _conserved(sum(sizes), study.area.n_meters_in, "best technology")
     labels = [*(study.label(name) for name in names), "No technology serves it"]
-    rows = tuple((label, count(k), share(k, len(best))) for label, k in zip(labels, sizes, strict=True))
-    head = ("Cheapest that serves", "Meters", "Share")
-    return Table("", head, rows, (False, True, True), ("Meters in", count(len(best)), share(len(best), len(best))))
+    at_all = [*(count(one.sum()) for one in served), _EMPTY]
+    only = [*(count(k) for k in alone), _EMPTY]
+    rows = tuple(
+        (label, count(k), share(k, len(best)), *more)
+        for label, k, *more in zip(labels, sizes, at_all, only, strict=True)
+    )
+    head = ("Cheapest that serves", "Meters", "Share", "Served by it in all", "Served by no other")
+    foot = ("Meters in", count(len(best)), share(len(best), len(best)), "", "")
+    return Table("Meters by the cheapest technology that serves them", head, rows, (False, *([True] * 4)), foot)
 
 
 def tco_table(study: Study) -> Table:
@@ -255,15 +293,92 @@ def inferred_table(study: Study) -> Table:
     """What share of meters, transformers and cables is inferred, not given."""
     area = study.area
     flagged = [
-        ("Meters with at least one inferred property", int((area.meters.data_flag != "").sum()), len(area.meters)),
-        ("Transformers", int((area.transformers.data_flag != "").sum()), len(area.transformers)),
+        ("Meters with at least one inferred property", _flagged(area.meters), len(area.meters)),
+        ("Transformers", _flagged(area.transformers, "inferred"), len(area.transformers)),
+        ("Transformers given without a rating", _flagged(area.transformers, "rated_kva"), len(area.transformers)),
         ("Low-voltage cable sections", int(np.sum(area.feeders.edge_inferred)), len(area.feeders.edge_inferred)),
     ]
     per_flag = area.meters.data_flag[area.meters.data_flag != ""].str.split("+").explode().value_counts()
     ordered = sorted(per_flag.items(), key=lambda item: (-int(item[1]), str(item[0])))
     flagged += [(f"Meters: {_plain(flag)}", int(k), len(area.meters)) for flag, k in ordered]
+    sites, cells = study.candidates.sites, study.candidates.cells
+    flagged += [("Candidate sites with an inferred property", _flagged(sites), len(sites))]
+    flagged += [("Operator cells", _flagged(cells), len(cells))]
     rows = tuple((label, count(part), count(whole), share(part, whole)) for label, part, whole in flagged)
     return Table("Inferred, not given", ("Record", "Inferred", "Of", "Share"), rows, (False, True, True, True))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One tile of what the numbers rest on: what, how much of it is not known, in words, and how grave (0 to 2)."""
+
+    what: str
+    percent: str
+    words: str
+    grade: int
+
+
+def grounds(study: Study) -> list[Ground]:
+    """What share of the inputs is inferred or assumed, of the values a choice, of the links outside a model's range.
+
+    Only what the study has; grade 0 for nothing, 1 below half, 2 from half on.
+    """
+    sites, cells = study.candidates.sites, study.candidates.cells
+    area, marks = study.area, study.assumptions.confidence
+    other = f"; {count(_flagged(area.meters))} have some inferred property, such as the kind"
+    parts = [
+        ("Meters", "have an inferred place" + other, _flagged(area.meters, "place"), len(area.meters)),
+        ("Transformers", "are inferred", _flagged(area.transformers, "inferred"), len(area.transformers)),
+        ("Cable sections", "are inferred", int(np.sum(area.feeders.edge_inferred)), len(area.feeders.edge_inferred)),
+        ("Candidate sites", "have an inferred property, such as the height", _flagged(sites), len(sites)),
+        ("Operator cells", "are assumed, not known", _flagged(cells), len(cells)),
+        ("Values marked C", "of the assumptions are a choice of ours", int((marks == "C").sum()), len(marks)),
+    ]
+    tiles = [
+        Ground(what, share(k, n), f"{count(k)} of {count(n)} {words}", 0 if not k else 1 if 2 * k < n else 2)
+        for what, words, k, n in parts
+        if n
+    ]
+    for s in standings(study):
+        if s.out_of_range_ratio >= 0.005:
+            words = f"of the links in use with {s.label} lie outside the range that their model was fitted for"
+            grade = 1 if s.out_of_range_ratio < 0.5 else 2
+            tiles.append(Ground("Outside the model", f"{100.0 * s.out_of_range_ratio:.1f} %", words, grade))
+    return tiles
+
+
+def _flagged(records: pd.DataFrame, flag: str = "") -> int:
+    """Records that carry ``flag``, or any flag where none is named."""
+    if not flag:
+        return int((records.data_flag != "").sum())
+    return int(records.data_flag.str.split("+").map(lambda flags: flag in flags).sum())
+
+
+def remedy_table(study: Study) -> Table:
+    """How meters that are not served are made good in the cost, by technology; adds up to meters not served.
+
+    A meter counts once, with the remedy of its last service that is not served, as the cost does.
+    """
+    columns, lost = [], []
+    for result in study.results:
+        rows = study.meters[(study.meters.technology == result.technology) & (study.meters.scenario == result.scenario)]
+        rows = rows[~rows.served.astype(bool)]
+        order = {service: i for i, service in enumerate(result.deliveries.services)}
+        twin = rows.groupby(["service", "meter_id"]).cumcount()
+        rows = rows.assign(rank=rows.service.map(order), twin=twin).sort_values("rank", kind="stable")
+        columns.append(rows.drop_duplicates(["meter_id", "twin"], keep="last").remedy.value_counts())
+        lost.append(int((~meter_states(study, result).served).sum()))
+        _conserved(int(columns[-1].sum()), lost[-1], f"{result.technology}, remedies")
+    words = [word for word in REMEDY_WORDS if any(column.get(word, 0) for column in columns)]
+    words += sorted({str(word) for column in columns for word in column.index} - set(REMEDY_WORDS))
+    rows_out = tuple(
+        (REMEDY_WORDS.get(word, _plain(word)), word, *(count(column.get(word, 0)) for column in columns))
+        for word in words
+    )
+    head = ("First remedy", "Word in the files", *(_name(study, r) for r in study.results))
+    foot = ("Meters not served", "", *(count(k) for k in lost))
+    caption = "How meters that are not served are made good, and paid for"
+    return Table(caption, head, rows_out, (False, False, *([True] * len(columns))), foot)
 
 
 def assumption_rows(study: Study) -> list[dict[str, str]]:
@@ -319,7 +434,7 @@ def money(value: float, currency: str) -> str:
 
 
 def with_unit(value: Any, unit: Any) -> str:
-    """A KPI with its unit; ratios (unit 1 or ratio, at most 1) are shown in percent."""
+    """A KPI with its unit, three digits or whole; ratios (unit 1 or ratio, at most 1) are shown in percent."""
     number, word = float(value), str(unit)
     if np.isnan(number):
         return _EMPTY
@@ -327,7 +442,8 @@ def with_unit(value: Any, unit: Any) -> str:
         return "never" if word == "s" else "∞"
     if word in ("1", "ratio") and abs(number) <= 1.0:
         return f"{100.0 * number:.1f} %"
-    return f"{_value(number)} {word}".rstrip(" 1") if word == "1" else f"{_value(number)} {word}"
+    text = grouped(number) if abs(number) >= 1000 else f"{number:.3g}".replace("-", "\u2212")
+    return text if word == "1" else f"{text} {word}"
 
 
 def _between(low: Any, high: Any, unit: Any) -> str:

@@ -51,7 +51,8 @@ class G3Cell:
     """Concentrator, its meters and one shared line; frames are cut, sent, damaged, refused, repeated and acknowledged.
 
     The channel is one for the whole cell: a node that senses it busy backs off again. Two nodes never start in the
-    same slot, so frames do not collide; concentrators poll, and what neighbours' cells send is not heard.
+    same slot, so frames do not collide; concentrators poll, and what neighbours' cells send is not heard. What a meter
+    sends is an answer and starts ``response_s`` later.
 
     counters
         ``frames_sent = frames_delivered + frames_lost + frames_pending``; ``crc_refused`` are those of the lost that
@@ -68,8 +69,9 @@ class G3Cell:
         draws: Draws,
         table: tuple[Mode, ...],
         mac: MacSettings,
+        response_s: float = 0.0,
     ) -> None:
-        self.env = env
+        self.env, self._response_s = env, response_s
         self.site_node = paths.n_meters + site
         self._paths, self._quality, self._routes = paths, quality, routes
         self._site, self._table, self._mac = site, table, mac
@@ -129,6 +131,8 @@ class G3Cell:
     def _send(self, way: list[int], payload: bytes) -> Steps:
         """Fragment, carry over all hops, put together."""
         mac = self._mac
+        if way[0] != self.site_node:
+            yield self.env.timeout(self._response_s)
         message = bytes(mac.ip_header_bytes) + payload
         pieces, at = fragment_sizes_bytes(len(payload), mac), 0
         header = mac.mesh_header_bytes + (mac.fragment_header_bytes if len(pieces) > 1 else 0)

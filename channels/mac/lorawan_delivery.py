@@ -18,8 +18,12 @@ Array = NDArray[Any]
 
 RX_DELAY_S = 2.0
 """Opening of the second receive window after an uplink; LoRaWAN RP002-1.0.4 default."""
-N_ITERATIONS = 3
-"""Rounds of the fixed point: losses cause repeats, repeats cause losses."""
+MAX_ITERATIONS = 30
+PLAIN_ITERATIONS = 6
+SETTLED = 1e-3
+"""The fixed point (losses cause repeats, repeats cause losses) ends when the frames sent change by less than a
+thousandth, or after so many rounds; after the first few each round takes the mean of old and new, because a crowd
+that hardly gets an answer repeats less than one that gets some."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,16 @@ def deliver(legs: Legs, air: Air, rules: AirRules, *, interference: bool) -> Fat
     if not interference:
         return _judged(alone, alone, alone)
     fate = heard = alone
-    for _ in range(N_ITERATIONS):
-        heard_ratio, granted = _heard_ratio(legs, air, rules, pairs, fate.attempts)
+    attempts, requests = alone.attempts, alone.requests
+    for number in range(MAX_ITERATIONS):
+        heard_ratio, granted = _heard_ratio(legs, air, rules, pairs, attempts, requests)
         frame = _any_gateway(clear * heard_ratio, pairs)
         heard, fate = _complete(legs, frame, down), _complete(legs, frame, down * granted)
+        weight = 1.0 if number < PLAIN_ITERATIONS else 0.5
+        step = weight * (fate.attempts - attempts)
+        attempts, requests = attempts + step, requests + weight * (fate.requests - requests)
+        if np.abs(step).sum() <= SETTLED * attempts.sum():
+            break
     return _judged(fate, heard, alone)
 
 
@@ -117,6 +127,7 @@ class _Completion:
     p50_s: Array
     p95_s: Array
     attempts: Array
+    requests: Array
 
 
 def _leg_pairs(legs: Legs, air: Air) -> _Pairs:
@@ -140,7 +151,9 @@ def _any_gateway(success: Array, pairs: _Pairs) -> Array:
     return np.asarray(-np.expm1(np.add.reduceat(missed, pairs.start)))
 
 
-def _heard_ratio(legs: Legs, air: Air, rules: AirRules, pairs: _Pairs, attempts: Array) -> tuple[Array, Array]:
+def _heard_ratio(
+    legs: Legs, air: Air, rules: AirRules, pairs: _Pairs, attempts: Array, requests: Array
+) -> tuple[Array, Array]:
     """Per (leg, gateway) share of frames not lost to others, and per leg the share of downlinks granted."""
     n_meters = air.data_rate.size
     rate = np.bincount(legs.meter, np.where(legs.up, attempts / legs.spread_s, 0.0), n_meters)
@@ -152,7 +165,7 @@ def _heard_ratio(legs: Legs, air: Air, rules: AirRules, pairs: _Pairs, attempts:
     heard_load = np.bincount(air.pair_site, np.where(air.pair_margin_db >= 0.0, airtime[sender], 0.0), air.n_sites)
     own_load = airtime[sender] * (air.pair_margin_db >= 0.0)
     idle = 1.0 - blocking_ratio(np.maximum(heard_load[air.pair_site] - own_load, 0.0), rules.n_demodulators)
-    down_rate, down_airtime, granted = _downlink(legs, air, rules, attempts)
+    down_rate, down_airtime, granted = _downlink(legs, air, rules, attempts, requests)
     sending = np.exp(-down_airtime[air.pair_site])
     frame_s = legs.frame_s[pairs.leg]
     silent = sending[pairs.pair] * np.exp(-frame_s * down_rate[air.pair_site][pairs.pair])
@@ -160,9 +173,11 @@ def _heard_ratio(legs: Legs, air: Air, rules: AirRules, pairs: _Pairs, attempts:
     return np.asarray(alive * idle[pairs.pair] * silent), granted
 
 
-def _downlink(legs: Legs, air: Air, rules: AirRules, attempts: Array) -> tuple[Array, Array, Array]:
+def _downlink(
+    legs: Legs, air: Air, rules: AirRules, attempts: Array, requests: Array
+) -> tuple[Array, Array, Array]:
     """Downlink frames per second and airtime of each site, as granted, and the share granted to each leg."""
-    acks = np.where(legs.up, np.where(legs.fragmented, attempts / legs.n_frames, 0.0), attempts)
+    acks = np.where(legs.up, requests, attempts)
     seconds = np.where(legs.up, air.ack_s[legs.meter], legs.frame_s)
     site = air.server[legs.meter]
     airtime = np.bincount(site, acks * seconds / legs.spread_s, air.n_sites)
@@ -178,7 +193,8 @@ def _complete(legs: Legs, frame: Array, down: Array) -> _Completion:
     success = np.where(legs.up, frame, down)
     resend = np.where(legs.up, ack, 1.0)
     by_round = schc.completion_by_round(success, resend, legs.n_frames, n_rounds)
-    done_s = _done_by_round_s(legs, success, n_rounds)
+    repeats = _repeats_by_round(legs, success, resend, by_round)
+    done_s = _done_by_round_s(legs, repeats)
     limit = np.where(legs.fragmented | ~legs.up, n_rounds, np.minimum(legs.copies, n_rounds))
     limit = np.where(~legs.up & ~legs.fragmented, np.minimum(legs.copies, n_rounds), limit)
     in_time = (done_s <= legs.available_s * (1.0 + 1e-12)).sum(axis=0)
@@ -191,21 +207,37 @@ def _complete(legs: Legs, frame: Array, down: Array) -> _Completion:
     p = 1.0 - (1.0 - p_once) ** starts
     latency = [_quantile_s(by_round, done_s, share * p_once) for share in (0.5, 0.95)]
     dead = p <= 0.0
-    missing = (1.0 - success)[None, :] ** np.arange(n_rounds)[:, None]
-    sent = np.cumsum(legs.n_frames * missing + (np.arange(n_rounds) > 0)[:, None] * (1.0 - by_round), axis=0)
+    last = np.maximum(held, 1) - 1
+    sent = np.cumsum(repeats, axis=0)[last, column]
+    asked = 1.0 + np.concatenate([np.zeros((1, success.size)), np.cumsum(1.0 - by_round[:-1], axis=0)])[last, column]
     blind = legs.up & ~legs.fragmented
-    attempts = np.where(blind, held, np.where(held > 0, sent[np.maximum(held, 1) - 1, column], 0.0))
-    return _Completion(p, p_any_time, np.where(dead, np.inf, latency[0]), np.where(dead, np.inf, latency[1]), attempts)
+    attempts = np.where(blind, held, np.where(held > 0, sent, 0.0))
+    requests = np.where(legs.fragmented & (held > 0), success * asked, 0.0)
+    late = [np.where(dead, np.inf, one) for one in latency]
+    return _Completion(p, p_any_time, late[0], late[1], attempts, requests)
 
 
-def _done_by_round_s(legs: Legs, success: Array, n_rounds: int) -> Array:
+def _repeats_by_round(legs: Legs, success: Array, resend: Array, by_round: Array) -> Array:
+    """(n_rounds, n_legs) frames expected in each round of ACK-on-Error.
+
+    The first round sends all. A later one is opened by the last frame, as the request for an acknowledgement, while
+    the datagram is incomplete; the others go again only where the sender learnt in the round before that they are
+    missing: with r = ``resend`` and s = ``success``, each does so with r (1 - s) (1 - r s)^(k - 1) in round k.
+    """
+    rounds = [legs.n_frames.astype(np.float64)]
+    for k in range(1, by_round.shape[0]):
+        again = (legs.n_frames - 1) * resend * (1.0 - success) * (1.0 - resend * success) ** (k - 1)
+        rounds.append(again + 1.0 - by_round[k - 1])
+    return np.stack(rounds)
+
+
+def _done_by_round_s(legs: Legs, repeats: Array) -> Array:
     """(n_rounds, n_legs) time from the first frame to the end of each round, expected repeats in each."""
-    first_s = (legs.n_frames - 1) * legs.interval_s + legs.frame_s
     single = ~legs.fragmented
-    done = [first_s]
-    for k in range(1, n_rounds):
-        repeats = np.where(single, 1.0, legs.n_frames * (1.0 - success) ** k + 1.0)
-        done.append(done[-1] + repeats * legs.interval_s + np.where(single, 0.0, RX_DELAY_S))
+    done = [(legs.n_frames - 1) * legs.interval_s + legs.frame_s]
+    for again in repeats[1:]:
+        frames = np.where(single, 1.0, np.maximum(again, 1.0))
+        done.append(done[-1] + frames * legs.interval_s + np.where(single, 0.0, RX_DELAY_S))
     return np.stack(done)
 
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+SMALL_DECAY = 1e-4
+"""Mean of snr / beta below which the exponential mean is taken as linear; wrong by less than 0.01 dB."""
+
 
 def log_mean_decay(snr: Array, beta: float, share: Array, noise: Array) -> Array:
     """ln mean exp(-snr / beta) over the last axis and over the regions of the mains cycle.
@@ -32,7 +35,9 @@ def log_mean_decay(snr: Array, beta: float, share: Array, noise: Array) -> Array
         exponent = scaled * np.float32(-noise.max() / power)
         exponent += least
         total += np.float32(weight / snr.shape[-1]) * np.exp(exponent, out=exponent).sum(axis=0)
-    return np.asarray(np.log(total) - least)
+    # where nearly nothing decays, the logarithm is the mean itself; single precision would lose it beside 1
+    mean = scaled.mean(axis=0) * np.float32(np.sum(share * noise.max() / noise))
+    return np.asarray(np.where(mean < SMALL_DECAY, -mean, np.log(total) - least))
 
 
 def effective_snr_db(snr: Array, beta: float, share: Array, noise: Array) -> Array:

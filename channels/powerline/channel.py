@@ -1,8 +1,9 @@
 """The power line channel of whole areas: signal to noise ratio per carrier and direction for every pair of nodes.
 
-Areas are streamed in blocks; within a block everything is a column. Trees take the two-pass solver, areas with a loop
-take the sparse nodal one, chosen by counting nodes and edges. What does not change between replications (which areas
-go together, line constants, where the paths of a pair meet) is made once per set of paths.
+Areas are streamed in blocks; within a block everything is a column. Trees take the two-pass solver, areas with a few
+loops a spanning tree with the other edges put back, the rest the sparse nodal solver, chosen by counting nodes and
+edges. What does not change between replications (which areas go together, line constants, where the paths of a pair
+meet) is made once per set of paths.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..paths import CablePaths
 from .coupling import injection_gain_db, transformer_admittance_s
 from .emission import EmitterSettings, emission_dbuv, emitters
 from .loads import house_impedance_ohm
+from .loops import MOST_LOOPS, cut_open, looped_gains
 from .network import Forest, Lines, TreeGains, forest, lines, places, rows_at
 from .nodal import NodalGains
 from .noise import ENVIRONMENT_NOISE_DB, receiver_noise_dbuv
@@ -104,15 +106,15 @@ class ChannelBlock:
 class _Plan:
     """Areas solved together: what stays the same from one replication to the next.
 
-    areas : site rows;  looped : bool;  line : Lines over local nodes;  tree : Forest, None for a looped area
+    line : Lines over local nodes;  tree : Forest, None where there are too many loops for a spanning tree
+    extra : edges of the area that are not in the tree
     member : (n_members,) nodes of the technology that hang on these areas;  place : (n_members,) their local nodes
     pieces : links of one piece, and the members at their ends, and (trees) where their paths meet
     """
 
-    areas: Array
-    looped: bool
     line: Lines
     tree: Forest | None
+    extra: Array
     member: Array
     place: Array
     pieces: tuple[tuple[Array, Array, Array, Array], ...]
@@ -284,7 +286,11 @@ def _plan(
     )
     place = local[feeder_node]
     member = np.flatnonzero(place >= 0)
-    tree = None if looped else forest(line, place[paths.n_meters + areas])
+    roots, tree, extra = place[paths.n_meters + areas], None, np.zeros(0, np.int64)
+    if not looped:
+        tree = forest(line, roots)
+    elif line.n_edges - line.n_nodes + 1 <= MOST_LOOPS:
+        tree, extra = cut_open(line, int(roots[0]))
     row = np.full(place.size, -1)
     row[member] = np.arange(member.size)
     a, b = row[paths.from_node], row[paths.to_node]
@@ -293,9 +299,9 @@ def _plan(
     for some in np.array_split(link, max(1, -(-link.size // PIECE_LINKS))):
         if some.size:
             ends = place[paths.from_node[some]], place[paths.to_node[some]]
-            turn = places(tree, *ends)[2] if tree is not None else np.zeros(0, int)
+            turn = places(tree, *ends)[2] if tree is not None and not looped else np.zeros(0, int)
             pieces.append((some, a[some], b[some], turn))
-    return _Plan(areas, looped, line, tree, member, place[member], tuple(pieces))
+    return _Plan(line, tree, extra, member, place[member], tuple(pieces))
 
 
 def _solve_block(
@@ -306,6 +312,8 @@ def _solve_block(
     gains: TreeGains | NodalGains
     if plan.tree is None:
         gains = NodalGains.of(plan.line, shunt, np.unique(plan.place))
+    elif plan.extra.size:
+        gains = looped_gains(plan.line, plan.tree, plan.extra, shunt, np.unique(plan.place))
     else:
         gains = TreeGains.of(plan.line, plan.tree, shunt)
     injection = _injection(paths, settings, terminals, gains, plan.member, plan.place)

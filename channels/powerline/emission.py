@@ -99,7 +99,7 @@ def emission_dbuv(
             inside = np.arctan((offset + span) / width) - np.arctan((offset - span) / width)
             power += inside / (np.pi * harmonic**2)
     # the strongest reading may lie between two carriers: no reading is below that of a line on its own centre
-    strongest = np.maximum(narrow.max(axis=1), _strongest_line(centre, width, frequency)[:, 0])
+    strongest = np.maximum(narrow.max(axis=1), _strongest_line(centre, width, frequency, bandwidth_hz / 2)[:, 0])
     return np.asarray(level[:, None] + 10 * np.log10(wide / strongest[:, None]))
 
 
@@ -108,8 +108,8 @@ def _log_even(low: float, high: float, share: Array) -> Array:
     return np.asarray(low * (high / low) ** share)
 
 
-def _strongest_line(centre: Array, width: Array, frequency_hz: Array) -> Array:
-    """200 Hz reading of the lowest harmonic inside the carriers' band, total power 1; 0 where none lies inside."""
-    first = np.maximum(np.ceil(frequency_hz.min() / centre), 1.0)
+def _strongest_line(centre: Array, width: Array, frequency_hz: Array, edge_hz: float) -> Array:
+    """200 Hz reading of the lowest harmonic among the carriers, the fundamental's power being 1; 0 where none is."""
+    first = np.maximum(np.ceil((frequency_hz.min() - edge_hz) / centre), 1.0)
     reading = 2 / np.pi * np.arctan(LEVEL_BANDWIDTH_HZ / 2 / width) / first**2
-    return np.where(first * centre <= frequency_hz.max(), reading, 0.0)
+    return np.where(first * centre <= frequency_hz.max() + edge_hz, reading, 0.0)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import simpy
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..draws import Draws
 from ..mac.g3_cell import G3Cell
@@ -238,7 +240,7 @@ class G3Plc(G3Parameters):
         parent, root, hops = parent[:n], root[:n], hops[:n]
         served = root >= 0
         link = _link_between(start, end, usable, n_nodes, np.arange(n), parent)
-        reason = self._why_not(paths, quality, served, too_far[:n], stands[area[:n]])
+        reason = self._why_not(paths, quality, served, too_far[:n], stands[:-1])
         receiver = link[served]
         return Routes(
             np.where(served, root - n, -1).astype(np.int32),
@@ -263,18 +265,22 @@ class G3Plc(G3Parameters):
         worst = np.minimum(quality.snr_up_db[rows], quality.snr_down_db[rows])
         return link_cost(costs[0], costs[1], worst, weights)
 
-    def _why_not(self, paths: CablePaths, quality: LinkQuality, served: Array, too_far: Array, fed: Array) -> Array:
+    def _why_not(
+        self, paths: CablePaths, quality: LinkQuality, served: Array, too_far: Array, fed_sites: Array
+    ) -> Array:
         """Reason of each meter without a route.
 
-        A meter that hears others, none of which has a way on, lacks a neighbour; a meter that hears nobody fails for
-        the limit of its best link, and lacks a neighbour where it has no link at all.
+        A meter that hears nobody fails for the limit of its best link. Meters that hear each other but have no way on
+        fail for the limit of the best link out of their island towards a meter or concentrator that has one. Where
+        there is no such link, they lack a neighbour.
         """
         best = _best_link(paths, quality)
-        listed = np.append(quality.limit, Reason.NO_NEIGHBOUR)[best]
         hears = np.append(quality.usable, False)[best]
-        reason = np.where(hears, Reason.NO_NEIGHBOUR, listed)
+        listed = np.append(quality.limit, Reason.NO_NEIGHBOUR)
+        arrived = np.concatenate([served, fed_sites])
+        reason = np.where(hears, listed[_way_out(paths, quality, arrived)], listed[best])
         reason = np.where(too_far, Reason.HOP_LIMIT, reason)
-        reason = np.where(fed, reason, Reason.NO_TRANSFORMER)
+        reason = np.where(np.append(fed_sites, False)[_area(paths)[: paths.n_meters]], reason, Reason.NO_TRANSFORMER)
         return np.where(served, Reason.NONE, reason).astype(np.int8)
 
     def carry(
@@ -305,7 +311,7 @@ class G3Plc(G3Parameters):
         self, env: simpy.Environment, paths: CablePaths, quality: LinkQuality, routes: Routes, site: int, draws: Draws
     ) -> G3Cell:
         """Packet tier: the cell of one concentrator, real bytes over the simulated links."""
-        return G3Cell(env, paths, quality, routes, site, draws, self.table, self.mac)
+        return G3Cell(env, paths, quality, routes, site, draws, self.table, self.mac, self.response_s)
 
     def tables(self) -> Mapping[str, Any]:
         """Rates and thresholds of all modes, and the rate against the frame length."""
@@ -343,6 +349,23 @@ def _best_link(paths: CablePaths, quality: LinkQuality) -> Array:
     # written in rising order of the margin, the last one stays
     best[np.stack([paths.from_node[order], paths.to_node[order]], axis=1).ravel()] = np.repeat(order, 2)
     return best[: paths.n_meters]
+
+
+def _way_out(paths: CablePaths, quality: LinkQuality, arrived: Array) -> Array:
+    """Best link from each meter's island (who hears whom) to a node that has a way on; -1 where there is none.
+
+    arrived : (n_nodes,) bool, meters with a route and concentrators that stand
+    """
+    n = arrived.size
+    heard = np.flatnonzero(quality.usable)
+    graph = coo_array((np.ones(heard.size), (paths.from_node[heard], paths.to_node[heard])), shape=(n, n)).tocsr()
+    island = connected_components(graph, directed=False)[1]
+    out = np.flatnonzero(arrived[paths.from_node] != arrived[paths.to_node])
+    out = out[np.argsort(np.minimum(quality.margin_up_db, quality.margin_down_db)[out], kind="stable")]
+    inner = np.where(arrived[paths.from_node[out]], paths.to_node[out], paths.from_node[out])
+    best = np.full(n, -1, np.int64)
+    best[island[inner]] = out
+    return np.asarray(best[island[: paths.n_meters]])
 
 
 def _link_between(start: Array, end: Array, link: Array, n_nodes: int, node: Array, parent: Array) -> Array:

@@ -174,7 +174,12 @@ class Lorawan:
         0.1, "1", "offered load per channel that siting plans for", "ALOHA, 80 % clean", minimum=0.001, maximum=0.5
     )
     search_radius_m: float = parameter(
-        6_000.0, "m", "how far siting looks for gateways around a meter", "choice", confidence="C", minimum=100.0
+        20_000.0,
+        "m",
+        "how far a meter looks for gateways; saves computing, must not decide",
+        "edge of Hata's range: good links reach farther, but no further than it is known",
+        confidence="B",
+        minimum=100.0,
     )
     max_meters_per_gateway: int = parameter(
         10_000, "1", "equipment and head end", "planning practice", confidence="C", minimum=1

@@ -197,7 +197,12 @@ class NbIot:
         maximum=1.0,
     )
     search_radius_m: float = parameter(
-        10_000.0, "m", "how far a meter looks for cells", "fitted range of the loss", confidence="C", minimum=100.0
+        20_000.0,
+        "m",
+        "how far a meter looks for cells; saves computing, must not decide",
+        "edge of Hata's range: good links reach farther, but no further than it is known",
+        confidence="B",
+        minimum=100.0,
     )
     policy: str = parameter(
         "push", "", "push (meters send) or pull (head end asks)", "head-end practice", confidence="C"

@@ -35,7 +35,7 @@
     own.layout.shapes = own.layout.shapes.concat(shared.shapes);
     Plotly.newPlot(plot, shared.data.concat(own.data), own.layout, options).then(function () {
       plot.on("plotly_relayout", function (change) { if (!change || !change["shapes[0].x0"]) { adapt(plot); } });
-      var wanted = /&view=(.+)$/.exec(window.location.hash);
+      var wanted = /&view=([^&]+)/.exec(window.location.hash);
       if (!(wanted && figure.classList.contains("shown") && look(figure, decodeURIComponent(wanted[1])))) { adapt(plot); }
     });
   }
@@ -89,6 +89,7 @@
     var match = /^#map=([^&]+)/.exec(window.location.hash);
     var wanted = match && figures.filter(function (f) { return f.dataset.map === decodeURIComponent(match[1]); })[0];
     document.body.classList.toggle("one-map", Boolean(wanted));
+    document.body.classList.toggle("bare", Boolean(wanted) && /&bare$/.test(window.location.hash));
     figures.forEach(function (figure) { figure.classList.toggle("shown", figure === wanted); });
     if (wanted) { draw(wanted); }
     figures.forEach(function (figure) { if (webgl && figure.dataset.drawn) { Plotly.Plots.resize(plotOf(figure)); } });

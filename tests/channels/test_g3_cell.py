@@ -113,6 +113,17 @@ def test_unfinished_sending_is_pending_and_the_channel_is_shared():
     assert both > 2.5 * env.now
 
 
+def test_a_meter_answers_after_its_response_time_and_the_concentrator_asks_at_once():
+    times = []
+    for source, destination in ((0, 2), (2, 0)):
+        for response_s in (0.0, 1.5):
+            env, network = cell(tech=dataclasses.replace(TECH, response_s=response_s))
+            ask(env, network, source, destination, bytes(50))
+            times.append(env.now)
+    assert times[1] == pytest.approx(times[0] + 1.5)
+    assert times[3] == times[2]
+
+
 def test_guards_refuse():
     _, network = cell()
     with pytest.raises(ValueError, match="empty"):
@@ -133,7 +144,7 @@ def test_same_seed_same_story():
 @pytest.mark.parametrize(("margin_db", "mode"), [(30.0, 5), (0.5, 0), (-0.2, 0)])
 def test_both_tiers_agree(margin_db, mode):
     """Mean time, success and frames of a message over two hops, simulated against the closed form."""
-    tech = dataclasses.replace(TECH, frame_retries=1)
+    tech = dataclasses.replace(TECH, frame_retries=1, response_s=0.0)
     paths, quality, routes = chain(margin_db, mode)
     n, size = 250, 300
     legs = Exchanges(

@@ -5,6 +5,7 @@ import pytest
 from amiplan.channels.phy import g3_ofdm
 from amiplan.channels.phy.g3_ofdm import Mode, airtime_s, block_bytes, frame_s, largest_psdu_bytes, phy_rate_bps
 from amiplan.channels.phy.plc_effective_snr import best_subbands_snr_db, effective_snr_db
+from amiplan.channels.powerline.noise import cycle_regions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +128,14 @@ def test_effective_snr_lies_within_and_never_falls_with_a_better_carrier(snr, ga
     assert after >= before - 1e-9
     assert effective_snr_db(power, 2.0, *STEADY)[0] <= 10 * np.log10(power.mean()) + 1e-9
     assert before <= effective_snr_db(power, 2.0, *STEADY)[0] + 10 * np.log10(2) + 1e-9
+
+
+@pytest.mark.parametrize("level_db", [-70.0, -45.0, -36.0, -30.0, 0.0, 25.0])
+def test_effective_snr_in_single_precision_is_that_of_double_precision(level_db):
+    power = 10 ** (level_db / 10) * np.random.default_rng(5).lognormal(0, 1.0, (50, 36))
+    share, noise = cycle_regions(1)
+    exact = -np.log(np.mean(share * np.exp(-power[..., None] / (2.8 * noise)), axis=(1, 2)) * share.size)
+    if level_db < -40:  # double precision loses the exact form as well: the mean is the limit
+        exact = power.mean(axis=1) / 2.8 * np.sum(share / noise)
+    got = effective_snr_db(power.astype(np.float32), 2.8, share, noise)
+    np.testing.assert_allclose(got, 10 * np.log10(2.8 * exact), atol=0.03)

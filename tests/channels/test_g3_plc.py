@@ -5,8 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 from amiplan.channels.draws import Draws, mix
-from amiplan.channels.paths import CablePaths
-from amiplan.channels.powerline.pairs import area_pairs
 from amiplan.channels.routing.link_cost import (
     CostWeights,
     cheapest_tree,
@@ -16,47 +14,13 @@ from amiplan.channels.routing.link_cost import (
 )
 from amiplan.channels.technologies.g3_plc import G3Plc
 from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario
+from feeders import feeder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TECH = G3Plc()
+TECH = G3Plc(emitter_ratio=0.0)
+"""Without emitters: `test_powerline_emission.py` has them."""
 DRAWS = Draws(3, 1)
-
-
-def feeder(n_meters=12, step_m=40.0, *, areas=1, phases=3, extra_edges=(), keys=None, kva=400.0):
-    """Strings of houses: bus, then one joint every ``step_m`` with a 15 m service to its meter."""
-    per = 2 * n_meters + 1
-    start, end, metres, cable, meter, bus = [], [], [], [], [], []
-    for area in range(areas):
-        base = area * per
-        bus.append(base)
-        for house in range(n_meters):
-            joint, service = base + 1 + 2 * house, base + 2 + 2 * house
-            start += [base if house == 0 else joint - 2, joint]
-            end += [joint, service]
-            metres += [step_m, 15.0]
-            cable += [0, 1]
-            meter.append(service)
-        for a, b, length in extra_edges if area == 0 else ():
-            start, end, metres, cable = [*start, a], [*end, b], [*metres, length], [*cable, 0]
-    edges = np.array(start), np.array(end), np.array(metres)
-    owner = np.repeat(np.arange(areas), per)
-    pairs = area_pairs(*edges, owner, np.array(meter), np.array(bus), 1e6)
-    n = len(meter)
-    return CablePaths(
-        *edges,
-        np.array(cable, np.int16),
-        ("NAYY 4x150 SE", "NAYY 4x50 SE"),
-        owner,
-        np.array(meter),
-        np.array(bus),
-        np.full(areas, kva),
-        np.full(n, phases, np.int8),
-        *pairs,
-        np.arange(1, n + areas + 1).astype(np.uint64) if keys is None else keys,
-        n,
-        areas,
-    )
 
 
 def reading(n_meters, answer_bytes=500, window_s=3600.0):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from amiplan.channels.phy.g3_ofdm import CARRIER_HZ
 from amiplan.channels.powerline.cables import CABLES, cable_name, line_constants, propagation
+from amiplan.channels.powerline.loops import MOST_LOOPS, cut_open, looped_gains
 from amiplan.channels.powerline.network import TreeGains, common_ancestor, forest, lines, solve_tree
 from amiplan.channels.powerline.nodal import NodalGains, edge_admittances, impedance_columns
 
@@ -143,6 +144,18 @@ def test_both_solvers_give_the_same_look_ups():
     np.testing.assert_allclose(tree.gain(tree.place(a, b), phase), nodal.gain(nodal.place(a, b), phase), atol=2e-5)
     np.testing.assert_allclose(tree.mean_gain(tree.place(a, b)), nodal.mean_gain(nodal.place(a, b)), atol=2e-5)
     np.testing.assert_allclose(tree.admittance(a), nodal.admittance(a), rtol=1e-9)
+
+
+@pytest.mark.parametrize("extra", [0, 1, 3, MOST_LOOPS])
+def test_a_spanning_tree_with_the_rest_put_back_equals_the_nodal_solution(extra):
+    line, shunt = random_network(11 + extra, extra=extra)
+    tree, left_out = cut_open(line, 5)
+    assert left_out.size == line.n_edges - line.n_nodes + 1
+    ports = np.array([0, 4, 9, 23])
+    fast, slow = looped_gains(line, tree, left_out, shunt, ports), NodalGains.of(line, shunt, ports)
+    np.testing.assert_allclose(fast.y_total_s, slow.y_total_s, rtol=1e-9)
+    np.testing.assert_allclose(fast.log_gain, slow.log_gain, atol=2e-5)
+    np.testing.assert_array_equal(fast.port, slow.port)
 
 
 def test_a_matched_line_loses_exactly_its_attenuation():

@@ -5,6 +5,8 @@ import pytest
 import shapely
 from amiplan.channels.technology import Reason
 from amiplan.studies.maps import (
+    SETTLEMENT_M,
+    base_shapes,
     base_traces,
     best_technology_map,
     frame,
@@ -12,6 +14,7 @@ from amiplan.studies.maps import (
     nan_separated,
     round_length_m,
     technology_map,
+    views,
 )
 from amiplan.studies.states import cheapest_serving, meter_states, share, slug, state_looks
 from amiplan.studies.styles import BY_WORD, LOOKS, NARROW, SERVED, TECHNOLOGY_COLORS
@@ -97,9 +100,41 @@ def test_lines_become_one_trace_with_a_gap_after_each():
 
 def test_the_base_map_leaves_out_what_the_area_does_not_have(study, make_study):
     names = [t.name for t in base_traces(study)]
-    assert names[:4] == ["Study area", "Buildings", "Roads", "Low-voltage cables"]
+    assert names[:4] == ["Study area", "Roads", "Buildings", "Low-voltage cables"]
     bare = make_study(5, buildings=False, roads=False, cables=False)
     assert [t.name for t in base_traces(bare)] == ["Study area", "Candidate sites (9)"]
+
+
+def test_land_cover_is_one_filled_path_a_kind_and_small_patches_are_left_out(study):
+    from dataclasses import replace
+
+    import geopandas as gpd
+
+    wood, pond = shapely.box(0, 0, 300, 200), shapely.box(10, 10, 20, 20)
+    holed = shapely.box(1000, 0, 1300, 200).difference(shapely.box(1100, 50, 1200, 150))
+    land = gpd.GeoDataFrame({"clutter": np.array([3, 5, 3], np.int8)}, geometry=[wood, pond, holed], crs=study.area.crs)
+    shapes = base_shapes(replace(study, area=replace(study.area, landuse=land)))
+    assert len(shapes) == 1
+    assert shapes[0]["path"].count("M") == shapes[0]["path"].count("Z") == 3
+    assert base_shapes(study) == []
+    figure = technology_map(replace(study, area=replace(study.area, landuse=land)), study.results[0])
+    assert [shape.name for shape in figure.layout.shapes] == [None, None, "base"]
+
+
+def test_the_views_show_the_whole_the_densest_place_and_the_densest_fault(study):
+    from dataclasses import replace
+
+    states = meter_states(study, study.results[0])
+    assert [words for words, _ in views(study, states)] == ["Whole area"]
+    far = states.assign(x_m=states.x_m * 1.0, located=True)
+    far.loc[far.index[:3], ["x_m", "y_m"]] = far[["x_m", "y_m"]].max().to_numpy() + 9000.0
+    far["served"] = True
+    far.loc[far.index[:3], "served"] = False
+    names, frames = zip(*views(replace(study), far), strict=True)
+    assert names == ("Whole area", "Largest settlement", "Most meters not served")
+    assert frames[2].east - frames[2].west == pytest.approx(2 * SETTLEMENT_M)
+    assert frames[2].west < far.x_m.max() < frames[2].east
+    assert not frames[1].west < far.x_m.max() < frames[1].east
 
 
 def test_polygons_as_roads_are_drawn_as_outlines(study):

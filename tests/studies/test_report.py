@@ -90,6 +90,38 @@ def test_the_summary_answers_in_three_sentences(study):
     assert all(f"of {s.n} meters)" in why for s in standings)
 
 
+def test_what_the_numbers_rest_on_is_said_with_shares(study):
+    tiles = {tile.what: tile for tile in report_tables.grounds(study)}
+    assert tiles["Transformers"].percent == "62.5 %"
+    assert tiles["Transformers"].words == "5 of 8 are inferred"
+    assert tiles["Transformers"].grade == 2
+    assert tiles["Operator cells"].words == "1 of 1 are assumed, not known"
+    assert tiles["Outside the model"].percent == "7.0 %"
+    assert tiles["Meters"].grade == 0
+
+
+def test_every_meter_not_served_has_one_remedy(study):
+    table = report_tables.remedy_table(study)
+    for column, standing in enumerate(report_tables.standings(study), start=2):
+        total = sum(_number(row[column]) for row in table.rows)
+        assert total == _number(table.foot[column]) == standing.n - standing.n_served
+    assert {row[1] for row in table.rows} == {"repeater", "manual_read"}
+
+
+def test_a_remedy_too_few_is_refused(study):
+    lost = study.meters.assign(remedy=study.meters.remedy.where(study.meters.served | (study.meters.hops > 0)))
+    with pytest.raises(ValueError, match="remedies: served meters"):
+        report_tables.remedy_table(replace(study, meters=lost))
+
+
+def test_the_hybrid_question_is_answered_by_a_table(study):
+    table = report_tables.best_table(study, "typical")
+    for row, standing in zip(table.rows, report_tables.standings(study), strict=False):
+        assert row[0] == standing.label
+        assert _number(row[3]) == standing.n_served
+        assert _number(row[4]) <= _number(row[1]) <= _number(row[3])
+
+
 def test_the_interval_is_that_of_the_replications(study):
     result = study.results[0]
     low, high = report_tables.served_interval(result, 324)
@@ -191,7 +223,7 @@ def test_several_scenarios_stand_side_by_side(make_study):
         (61.5, "s", "61.5 s"),
         (float("inf"), "s", "never"),
         (-3.2, "dB", "−3.2 dB"),
-        (1506, "meters", "1506 meters"),
+        (1506, "meters", "1\u202f506 meters"),
         (123456.7, "EUR", "123\u202f457 EUR"),
         (float("nan"), "s", "–"),
     ],

@@ -1,0 +1,86 @@
+import pytest
+from amiplan.studies.explain import explanation
+from amiplan.studies.export import write_results
+from amiplan.studies.settings import UserError
+from amiplan.studies.states import meter_states
+
+
+@pytest.fixture(scope="module")
+def folder(study, tmp_path_factory):
+    target = tmp_path_factory.mktemp("explain") / "result"
+    write_results(study, target)
+    return target
+
+
+def _meter(study, number, served, **wanted):
+    states = meter_states(study, study.results[number])
+    chosen = states[(states.served == served) & (states.reason != "data_missing")]
+    for column, value in wanted.items():
+        chosen = chosen[chosen[column] == value]
+    return chosen.iloc[0]
+
+
+def _part(text, label):
+    return text.split(f"\n{label}: ")[1].split("\n\n")[0]
+
+
+def test_a_green_meter_is_told_with_its_way_and_its_margin(study, folder):
+    meter = _meter(study, 0, served=True)
+    part = _part(explanation(folder, meter.meter_id), "G3-PLC (CENELEC A)")
+    assert part.startswith("green, served for all 2 services")
+    assert f"to {meter.server_id}; median link margin {meter.margin_db:.1f} dB to spare" in part
+    assert "at least the 95% asked for" in part
+    assert "What limits" not in part
+
+
+def test_a_red_meter_is_told_with_what_limits_the_number_and_the_remedy(study, folder):
+    meter = _meter(study, 2, served=False, reason="building")
+    part = _part(explanation(folder, meter.meter_id), "LoRaWAN (EU868)")
+    assert part.startswith("red, ")
+    assert "short of the 95% asked for" in part
+    assert "building: the walls around the meter take too much" in part
+    assert "a power-line repeater halfway" in part
+
+
+def test_a_missing_margin_is_told_as_missing(study, folder):
+    n_told = 0
+    for number, result in enumerate(study.results):
+        states = meter_states(study, result)
+        weak = states[(states.margin_db < 0) & (states.hops == 0) & (states.reason != "data_missing")]
+        for meter in weak.head(1).itertuples():
+            part = _part(explanation(folder, meter.meter_id), study.label(study.results[number].technology))
+            assert f"No route; its best link misses {-meter.margin_db:.1f} dB" in part
+            n_told += 1
+    assert n_told
+
+
+def test_every_technology_and_service_is_told(study, folder):
+    text = explanation(folder, study.area.meters.meter_id[0])
+    assert all(f"\n{study.label(r.technology)}: " in text for r in study.results)
+    assert text.count("daily_profile: read by the deadline with") == len(study.results)
+    assert study.service_text in text
+    assert not text.endswith("\n")
+
+
+def test_a_meter_that_the_audit_listed_is_told_with_its_code(study, folder):
+    listed = study.area.listed.iloc[1]
+    text = explanation(folder, listed.id)
+    assert f"the audit listed this record as {listed.code}: another row has the same id" in text
+    assert "complete the input record" in text
+
+
+def test_an_unknown_id_is_refused_with_the_nearest_ones(folder):
+    with pytest.raises(UserError, match=r"no meter 'M00012x' among 324; the nearest are M00012, "):
+        explanation(folder, "M00012x")
+    with pytest.raises(UserError, match="ids look like"):
+        explanation(folder, "???")
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no meters\.parquet here"):
+        explanation(tmp_path, "M00001")
+
+
+def test_the_words_are_there_without_the_run_record(study, folder, tmp_path):
+    (tmp_path / "meters.parquet").write_bytes((folder / "meters.parquet").read_bytes())
+    assert "\ng3_plc: " in explanation(tmp_path, study.area.meters.meter_id[0])
