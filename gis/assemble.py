@@ -49,7 +49,7 @@ def build_area(inputs: AreaInputs, base_path: Path) -> tuple[ServiceArea, Candid
         raise ValueError(f"area {inputs.name}: no usable meter is left; the area is empty")
     boundary = desk.area if desk.area is not None else hull(meters, inputs.rules.boundary_margin_m)
     _clip_context(desk, boundary)
-    transformers, feeders, meters = find_network(desk, meters)
+    transformers, feeders, meters = find_network(desk, meters, buildings)
     meters = meters.assign(
         clutter=clutter_at(meters["x_m"].to_numpy(), meters["y_m"].to_numpy(), landuse, buildings, inputs.rules)
     )

@@ -11,72 +11,14 @@ import shapely
 from numpy.typing import NDArray
 
 from .addresses import address_names, building_addresses, named_apart
-from .clutter import polygon_at
+from .building_use import FLAT, HOUSE, KINDS, land_words, levels_of, meter_counts, uses
+from .clutter import built_ratio
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
 from .keys import keyed_uniform, place_ids, place_names, text_keys
 from .terrain import FOOT_M
 
 Array = NDArray[Any]
-
-# OSM building values (wiki: Key:building), by what they hold.
-OUTBUILDING_TYPES = (
-    "garage",
-    "garages",
-    "carport",
-    "hut",
-    "shed",
-    "roof",
-    "greenhouse",
-    "barn",
-    "stable",
-    "sty",
-    "cowshed",
-    "farm_auxiliary",
-    "ruins",
-    "construction",
-    "transformer_tower",
-    "hangar",
-    "silo",
-    "storage_tank",
-    "water_tower",
-    "bunker",
-    "service",
-    "slurry_tank",
-    "allotment_house",
-)
-FLAT_TYPES = ("apartments", "dormitory", "terrace")
-HOUSE_TYPES = ("house", "detached", "bungalow", "semidetached_house", "residential", "cabin", "static_caravan")
-COMMERCIAL_TYPES = (
-    "retail",
-    "commercial",
-    "industrial",
-    "warehouse",
-    "office",
-    "supermarket",
-    "hotel",
-    "kiosk",
-    "public",
-    "school",
-    "hospital",
-    "church",
-    "chapel",
-    "kindergarten",
-    "university",
-    "civic",
-    "train_station",
-    "fire_station",
-    "cathedral",
-    "manufacture",
-    "sports_hall",
-    "service_station",
-)
-COMMERCIAL_LAND = ("industrial", "commercial", "retail", "railway", "quarry", "landfill")
-RESIDENTIAL_LAND = ("residential", "farmyard", "construction", "farm")
-NO_SUPPLY_AMENITIES = ("shelter", "parking", "bicycle_parking", "waste_basket", "recycling", "bench")
-
-KINDS = ("none", "house", "flat", "farm", "commercial")
-_NONE, _HOUSE, _FLAT, _FARM, _COMMERCIAL = range(5)
 
 
 def classify_buildings(
@@ -98,11 +40,12 @@ def classify_buildings(
     frame = _placed(buildings, addresses, rules)
     footprint_m2 = shapely.area(np.asarray(frame.geometry.array, dtype=object))
     n_addresses = np.bincount(address_buildings(addresses, frame, rules), minlength=len(frame) + 1)[1:]
-    land = _land_words(frame, landuse)
-    use = _uses(frame, footprint_m2, n_addresses, land, rules)
-    levels, levels_given = _levels(frame, use, footprint_m2, rules)
-    n_meters = _meter_counts(frame, use, footprint_m2, levels, n_addresses, rules)
-    use = np.where((use == _HOUSE) & (n_meters > 2), _FLAT, use)
+    land = land_words(frame, landuse)
+    in_town = built_ratio(frame["x_m"].to_numpy(), frame["y_m"].to_numpy(), frame) >= rules.town_cover_ratio
+    use = uses(frame, footprint_m2, n_addresses, land, in_town, rules)
+    levels, levels_given = levels_of(frame, use, in_town, rules)
+    n_meters = meter_counts(frame, use, footprint_m2, levels, levels_given, n_addresses, rules)
+    use = np.where((use == HOUSE) & (n_meters > 2), FLAT, use)
     height_m, height_bad = lengths_m(frame, "height_m", "height_ft", FOOT_M["ft"])
     given = np.isfinite(height_m) & ~height_bad & (height_m > 0)
     return frame.assign(
@@ -236,59 +179,6 @@ def _placed(buildings: gpd.GeoDataFrame, addresses: gpd.GeoDataFrame, rules: Inf
     key_text = np.where(ids != "", ids, place_ids("b", x, y)).astype(object)
     names = building_addresses(frame, addresses, address_buildings(addresses, frame, rules))
     return frame.assign(building_id=named_apart(ids, names, x, y, "building"), key_text=key_text, x_m=x, y_m=y)
-
-
-def _land_words(frame: gpd.GeoDataFrame, landuse: gpd.GeoDataFrame) -> Array:
-    where = polygon_at(frame["x_m"].to_numpy(), frame["y_m"].to_numpy(), landuse)
-    if len(landuse) == 0:
-        return np.full(len(frame), "", dtype=object)
-    return np.where(where >= 0, texts(landuse, "landuse")[where], "")
-
-
-def _uses(
-    frame: gpd.GeoDataFrame, footprint_m2: Array, n_addresses: Array, land: Array, rules: InferenceRules
-) -> Array:
-    tag, amenity = texts(frame, "building"), texts(frame, "amenity")
-    untyped = np.isin(tag, ("yes", ""))
-    trade = (amenity != "") & ~np.isin(amenity, NO_SUPPLY_AMENITIES)
-    trade |= (texts(frame, "shop") != "") | (texts(frame, "office") != "") | np.isin(tag, COMMERCIAL_TYPES)
-    tiny = untyped & (footprint_m2 < rules.outbuilding_area_m2) & (n_addresses == 0)
-    off_village = ~np.isin(land, ("residential", "construction")) & ~np.isin(land, COMMERCIAL_LAND)
-    barn = untyped & off_village & (footprint_m2 > rules.barn_area_m2) & (n_addresses == 0)
-    conditions: list[tuple[Array, int]] = [
-        (trade, _COMMERCIAL),
-        (np.isin(tag, OUTBUILDING_TYPES) | tiny | barn, _NONE),
-        (np.isin(tag, ("farm", "farmhouse")), _FARM),
-        (np.isin(tag, FLAT_TYPES), _FLAT),
-        (np.isin(tag, HOUSE_TYPES), _HOUSE),
-        (untyped & np.isin(land, COMMERCIAL_LAND), _COMMERCIAL),
-        (untyped & (land == "allotments"), _NONE),
-        (untyped & (land == "farmyard"), _FARM),
-    ]
-    return np.select([mask for mask, _ in conditions], [code for _, code in conditions], _HOUSE)
-
-
-def _levels(frame: gpd.GeoDataFrame, use: Array, footprint_m2: Array, rules: InferenceRules) -> tuple[Array, Array]:
-    levels, bad = numbers(frame, "levels")
-    given = np.isfinite(levels) & ~bad & (levels >= 1)
-    by_use: Mapping[int, float] = {_FLAT: rules.apartment_levels, _HOUSE: rules.residential_levels}
-    default = np.full(use.size, rules.other_levels)
-    for code, value in {**by_use, _FARM: rules.residential_levels}.items():
-        default[use == code] = value
-    return np.where(given, levels, default), given
-
-
-def _meter_counts(
-    frame: gpd.GeoDataFrame, use: Array, footprint_m2: Array, levels: Array, n_addresses: Array, rules: InferenceRules
-) -> Array:
-    told, bad = numbers(frame, "dwellings")
-    tag = texts(frame, "building")
-    by_area = np.rint(footprint_m2 * levels * rules.usable_ratio / rules.dwelling_area_m2)
-    by_area = np.clip(by_area, 1, rules.max_dwellings)
-    single = np.isin(tag, ("house", "detached", "bungalow", "semidetached_house", "cabin", "static_caravan"))
-    dwellings = np.where(single, 1, by_area)
-    count = np.select([use == _NONE, use >= _FARM], [0, 1], np.maximum(dwellings, n_addresses))
-    return np.asarray(np.where(np.isfinite(told) & ~bad & (told >= 0), np.rint(told), count), dtype=int)
 
 
 def _spread(shapes: Array, keys: Array, seed: int) -> tuple[Array, Array]:

@@ -43,11 +43,13 @@ def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.Geo
 
 def _building_note(buildings: gpd.GeoDataFrame, parts: Sequence[gpd.GeoDataFrame]) -> str:
     empty = int((buildings["n_meters"] == 0).sum())
+    n_guessed = int((buildings["data_flag"] != "").sum())
     by_use = buildings.groupby("use")["n_meters"].sum()
     words = ", ".join(f"{count} {use}" for use, count in by_use.items() if use != "none")
     return (
         f"All {len(parts[0]) + len(parts[1])} meters are inferred: {words} from {len(buildings)} buildings, of which "
-        f"{empty} hold none (outbuildings, barns), and {len(parts[1])} from addresses without a building."
+        f"{empty} hold none (outbuildings, barns), and {len(parts[1])} from addresses without a building. "
+        f"Heights or levels of {n_guessed} buildings are inferred."
     )
 
 

@@ -123,13 +123,31 @@ class InferenceRules:
         maximum=1.0,
     )
     max_dwellings: int = rule(
-        60, "1", "dwellings in one untyped building at most", "bounds a hall mapped inside residential land", minimum=1
+        60,
+        "1",
+        "dwellings at most in a building that is no block of flats and tells no levels",
+        "bounds a hall mapped inside residential land",
+        minimum=1,
     )
     residential_levels: float = rule(
         2.0, "1", "levels of a dwelling house without a level tag", _OURS, minimum=1.0, maximum=60.0
     )
     apartment_levels: float = rule(
         3.0, "1", "levels of a block of flats without a level tag", _OURS, minimum=1.0, maximum=60.0
+    )
+    urban_levels: float = rule(
+        4.0,
+        "1",
+        "least levels of a lived-in or commercial building without a level tag where the ground is built on as in town",
+        _OURS + "; the share is town_cover_ratio",
+        minimum=1.0,
+        maximum=60.0,
+    )
+    neighbour_levels_count: int = rule(
+        3, "1", "that many neighbours with a level tag decide by their median, before any default", _OURS, minimum=1
+    )
+    neighbour_levels_reach_m: float = rule(
+        150.0, "m", "how far such neighbours stand at most; 0 switches the rule off", _OURS, minimum=0.0
     )
     other_levels: float = rule(1.0, "1", "levels of any other building without a level tag", _OURS, minimum=1.0)
     storey_height_m: float = rule(3.0, "m", "height of one level", _OURS, confidence="B", minimum=2.0, maximum=6.0)
@@ -239,6 +257,14 @@ class InferenceRules:
         "without a boundary, a row this far beyond five interquartile ranges of its layer lies outside",
         _OURS,
         minimum=100.0,
+    )
+    town_cover_ratio: float = rule(
+        0.15,
+        "1",
+        "built share of 600 m squares from which ground is town: no barns, no pole transformers, urban_levels",
+        _OURS,
+        minimum=0.01,
+        maximum=1.0,
     )
     urban_cover_ratio: float = rule(
         0.30, "1", "built share of 600 m squares from which ground is urban", _OURS, minimum=0.01, maximum=1.0

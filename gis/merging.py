@@ -6,12 +6,12 @@ import heapq
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
 from .partition import Clusters
-from .roads import MAX_PIECE_M, RoadGraph
+from .roads import RoadGraph
+from .walk import Walk
 
 Array = NDArray[Any]
 
@@ -52,7 +52,9 @@ def merged_clusters(
     Agglomerative clustering under a capacity, J. M. Mulvey, M. P. Beck, "Solving capacitated clustering problems",
     European J. Operational Research 18 (3), 1984, pp. 339-348 (the idea of joining and re-centring).
     """
-    walk, limits = _Walk(graph), (max_demand, max_reach_m, max_gap_m)
+    if fine.node.size == 0:
+        return fine
+    walk, limits = Walk(graph), (max_demand, max_reach_m, max_gap_m)
     rows = np.flatnonzero(fine.of_point >= 0)
     members = _split_by(rows, fine.of_point[rows], fine.node.size)
     node_area = np.full(graph.n_nodes, -1, dtype=np.int64)
@@ -88,7 +90,7 @@ def merged_clusters(
 
 
 def _settled(
-    walk: _Walk, demand: Array, members: list[Array], centre: list[int], limits: tuple[int, float, float]
+    walk: Walk, demand: Array, members: list[Array], centre: list[int], limits: tuple[int, float, float]
 ) -> Clusters:
     """Transformers moved amid their customers, and customers to the nearest transformer with room, in turns."""
     graph, (max_demand, max_reach_m, _) = walk.graph, limits
@@ -119,7 +121,7 @@ def _settled(
     return Clusters(number[owner], site[order])
 
 
-def _nearer(walk: _Walk, site: Array, members: list[Array], owner: Array, max_reach_m: float) -> list[tuple[int, int]]:
+def _nearer(walk: Walk, site: Array, members: list[Array], owner: Array, max_reach_m: float) -> list[tuple[int, int]]:
     """Points to which another transformer is nearer than their own, and that one; the largest gain first."""
     graph = walk.graph
     own_m = np.zeros(owner.size)
@@ -142,81 +144,6 @@ def _nearer(walk: _Walk, site: Array, members: list[Array], owner: Array, max_re
     return list(zip(rows[good].tolist(), other[good].tolist(), strict=True))
 
 
-_NONE = np.zeros(0, dtype=np.int64)
-
-
-class _Walk:
-    """Ways along the roads around a few nodes, without touching the rest of the graph."""
-
-    def __init__(self, graph: RoadGraph) -> None:
-        matrix = graph.matrix
-        self.graph = graph
-        self.links = (matrix.indptr, matrix.indices, matrix.data)
-        self.far_m = np.full(graph.n_nodes, np.inf)
-        self.before = np.full(graph.n_nodes, -1, dtype=np.int64)
-        self.wanted = np.zeros(graph.n_nodes, dtype=np.bool_)
-
-    def around(self, sources: Array, limit_m: float, targets: Array = _NONE) -> tuple[Array, Array]:
-        """Nodes within the limit of any source and their distance; ``before`` leads back.
-
-        With ``targets`` the search ends as soon as all of them are reached; only their distances count then.
-        """
-        search: Any = _search
-        self.wanted[targets] = True
-        nodes = np.asarray(
-            search(*self.links, sources.astype(np.int64), limit_m, self.far_m, self.before, self.wanted, targets.size)
-        )
-        self.wanted[targets] = False
-        metres = self.far_m[nodes]
-        self.far_m[nodes] = np.inf
-        return nodes, metres
-
-    def spread_m(self, points: Array, source: int, limit_m: float) -> Array:
-        """(n_points,) way from a node to each point, stub included, inf beyond the limit."""
-        taps = self.graph.tap[points]
-        nodes, metres = self.around(np.array([source]), limit_m, np.unique(taps))
-        self.far_m[nodes] = metres
-        answer = self.far_m[taps] + self.graph.stub_m[points]
-        self.far_m[nodes] = np.inf
-        return np.asarray(answer)
-
-    def middle(self, points: Array, start: int, max_reach_m: float) -> tuple[float, int]:
-        """Way from about the middle of the points to the farthest of them, and the node there; inf where too far."""
-        taps, stub_m = self.graph.tap[points], self.graph.stub_m[points]
-        first = self.spread_m(points, start, 2 * max_reach_m)
-        if not np.isfinite(first).all():
-            return np.inf, start
-        one = np.lexsort((taps, -first))[0]
-        nodes, metres = self.around(taps[[one]], 2 * max_reach_m, np.unique(taps))
-        self.far_m[nodes] = metres
-        second = self.far_m[taps] + stub_m
-        two = np.lexsort((taps, -second))[0]
-        wanted_m = (second[two] - stub_m[one]) / 2
-        node = int(taps[two])
-        while np.isfinite(second[two]) and self.before[node] >= 0 and self.far_m[node] > max(wanted_m, 0.0):
-            node = int(self.before[node])
-        self.far_m[nodes] = np.inf
-        if second[two] + stub_m[one] > 2 * max_reach_m + MAX_PIECE_M:
-            return np.inf, start
-        return float(self.spread_m(points, node, max_reach_m).max()), node
-
-    def descended(self, points: Array, demand: Array, start: int, max_reach_m: float) -> int:
-        """From a node that keeps the reach, stepwise to a neighbour of less demand-weighted length that keeps it."""
-        weight, indptr, indices = demand[points], self.links[0], self.links[1]
-
-        def cost(node: int) -> float:
-            far_m = self.spread_m(points, node, max_reach_m)
-            return float((weight * far_m).sum()) if far_m.max() <= max_reach_m else np.inf
-
-        node, least = start, cost(start)
-        while True:
-            around = indices[indptr[node] : indptr[node + 1]].tolist()
-            costs = sorted((cost(other), other) for other in around)
-            if not costs or not costs[0][0] < least - 1e-6:
-                return node
-            least, node = costs[0]
-
-
 def _neighbours(areas: Array, metres: Array, area: int) -> list[int]:
     """Other areas among those of nodes, the nearest first."""
     order = [int(one) for one in areas[np.argsort(metres, kind="stable")] if one >= 0 and one != area]
@@ -226,50 +153,3 @@ def _neighbours(areas: Array, metres: Array, area: int) -> list[int]:
 def _split_by(rows: Array, number: Array, n_numbers: int) -> list[Array]:
     order = np.argsort(number, kind="stable")
     return np.split(rows[order], np.searchsorted(number[order], np.arange(1, n_numbers)))
-
-
-@njit(cache=True)
-def _search(
-    indptr: Array,
-    indices: Array,
-    length_m: Array,
-    sources: Array,
-    limit_m: float,
-    far_m: Array,
-    before: Array,
-    wanted: Array,
-    n_wanted: int,
-) -> Array:  # pragma: no cover - compiled
-    """Dijkstra's search from all sources at once, until ``n_wanted`` nodes of ``wanted`` are reached (0: to the limit);
-    leaves distances of the nodes it returns in ``far_m``."""
-    left = n_wanted
-    queue = [(0.0, sources[0])]
-    touched = [sources[0]]
-    touched.clear()
-    queue.clear()
-    for source in sources:
-        if far_m[source] != 0.0:
-            far_m[source] = 0.0
-            before[source] = -1
-            touched.append(source)
-            queue.append((0.0, source))
-    heapq.heapify(queue)
-    while queue:
-        metres, node = heapq.heappop(queue)
-        if metres > far_m[node]:
-            continue
-        if wanted[node]:
-            wanted[node] = False
-            left -= 1
-            if left == 0:
-                break
-        for at in range(indptr[node], indptr[node + 1]):
-            other = np.int64(indices[at])
-            further = metres + length_m[at]
-            if further <= limit_m and further < far_m[other]:
-                if far_m[other] == np.inf:
-                    touched.append(other)
-                far_m[other] = further
-                before[other] = node
-                heapq.heappush(queue, (further, other))
-    return np.array(touched)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .area import FeederNetwork
 from .audit import refuse_unusable
+from .clutter import built_ratio
 from .desk import Desk, added_flag, with_faults
 from .feeders import attach_meters, given_network
 from .given import given_transformers, no_transformers
@@ -19,7 +20,9 @@ from .sites import mapped_substations
 Array = NDArray[Any]
 
 
-def find_network(desk: Desk, meters: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
+def find_network(
+    desk: Desk, meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
+) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
     """Transformers and feeders as given, else inferred, and the meters with their transformer and feeder node."""
     rules = desk.inputs.rules
     own = "transformers" in desk.audited
@@ -30,7 +33,10 @@ def find_network(desk: Desk, meters: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame
         return _given_network(desk, meters, given)
     if not own and "power" in desk.audited:
         given = mapped_substations(desk.frame("power"), rules)
-    return _inferred_network(desk, meters, given, own)
+    transformers, feeders, meters = _inferred_network(desk, meters, given, own)
+    x_m, y_m = transformers["x_m"].to_numpy(), transformers["y_m"].to_numpy()
+    in_town = built_ratio(x_m, y_m, buildings) >= rules.town_cover_ratio  # no transformer on a pole there
+    return transformers.assign(mount=transformers["mount"].mask(in_town, "ground")), feeders, meters
 
 
 def _given_network(
@@ -109,10 +115,13 @@ def _sorted_network(
 def _network_notes(found: Any, n_given: int, own: bool, n_meters: int, n_lost: int, rules: Any) -> list[str]:
     n_all, limit_m = len(found.transformers), rules.max_feeder_length_m
     share = (n_all - n_given) / max(n_all, 1)
+    large = found.transformers["n_meters"].to_numpy()[n_given:] > rules.max_meters_per_transformer
+    n_large = int(large.sum())
     kind = "given" if own else "mapped substations"
     notes = [
         f"{n_all - n_given} of {n_all} transformers ({share:.0%}) are inferred, {n_given} are {kind}; "
-        f"each inferred one feeds at most {rules.max_meters_per_transformer} meters over at most {limit_m:g} m.",
+        f"each inferred one feeds at most {rules.max_meters_per_transformer} meters over at most {limit_m:g} m"
+        + (f", but {n_large} feed one larger place each." if n_large else "."),
         f"All {found.feeders.edge_from.size} cable sections (100%) are inferred along the roads, "
         f"{float(found.feeders.edge_length_m.sum()) / 1000.0:.1f} km in all.",
     ]

@@ -27,7 +27,7 @@ MANY_METERS = 30_000
 OUTLINE_TOLERANCE_M = 0.8
 LAND_TOLERANCE_M, LAND_MIN_M2 = 6.0, 10_000.0
 SHORT_LINK_M = 400.0
-"""Links that are mostly shorter are drawn plainly; longer ones cross the whole map and are drawn faintly."""
+"""Links of a shorter median are drawn plainly; longer ones cross the whole map and are drawn faintly."""
 GRID_M = 0.1
 SERVED_SIZE, NOT_SERVED_SIZE, SITE_SIZE = 6.0, 7.0, 12.0
 """Marker sizes [px] at the scale of a village; the page lets them grow and shrink with the zoom."""
@@ -183,8 +183,8 @@ def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
     _, ends = link_lines(study, result)
     if not len(ends):
         return []
-    longest = float(np.quantile(np.hypot(*(ends[:, 0] - ends[:, 1]).T), 0.9))
-    alpha = min(0.45, max(0.06, 0.45 if longest < SHORT_LINK_M else 200.0 / len(ends)))
+    middle = float(np.median(np.hypot(*(ends[:, 0] - ends[:, 1]).T)))
+    alpha = min(0.4, max(0.07, 0.4 if middle < SHORT_LINK_M else 250.0 / len(ends)))
     name = f"Planned links ({count(len(ends))})"
     trace = _lines(shapely.linestrings(ends), name, f"rgba(70,86,110,{alpha:.2f})", 0.8)
     if trace is None:
@@ -256,11 +256,17 @@ def _site_traces(result: StudyResult, states: pd.DataFrame) -> list[go.Scattergl
         go.Scattergl(
             x=_on_grid(sites.x_m), y=_on_grid(sites.y_m), mode="markers", name=f"Sites built ({count(len(sites))})",
             marker={"symbol": "square", "size": SITE_SIZE, "color": "#16202e", "line": {"color": "#fff", "width": 1.5}},
-            text=sites.site_id.astype(str).tolist(), textposition="top center",
-            textfont={"size": 11, "color": "#16202e"},
+            text=_names(sites), textposition="top center",
+            textfont={"size": 10.5, "color": "#16202e"},
             hovertext=text, hovertemplate="%{hovertext}<extra></extra>", legendrank=1700, meta="sites",
         )
     ]  # fmt: skip
+
+
+def _names(sites: pd.DataFrame) -> list[str]:
+    """What stands beside a site: its id, without the kind that the marker's text tells anyway."""
+    pairs = zip(sites.site_id.astype(str), sites.kind.astype(str), strict=True)
+    return [name.removeprefix(f"{kind} ") for name, kind in pairs]
 
 
 def _joined(*columns: Any) -> list[str]:

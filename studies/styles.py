@@ -34,7 +34,7 @@ LOOKS: dict[Reason, Look] = {
     Reason.BUDGET: Look("budget", "Signal too weak at this distance", "#d55e00", "triangle-up", "triangle"),
     Reason.TERRAIN: Look("terrain", "Terrain in the way", "#7a4a12", "triangle-down", "arrowhead"),
     Reason.BUILDING: Look("building", "Loss in building or enclosure", "#cc79a7", "square", "square"),
-    Reason.NO_NEIGHBOUR: Look("no_neighbour", "No neighbour in reach", "#e69f00", "diamond", "diamond"),
+    Reason.NO_NEIGHBOUR: Look("no_neighbour", "No chain of neighbours", "#e69f00", "diamond", "diamond"),
     Reason.HOP_LIMIT: Look("hop_limit", "Too many hops", "#a58f00", "hexagon", "hexagon"),
     Reason.CAPACITY: Look("capacity", "Channel or site full", "#332288", "cross", "cross_fill"),
     Reason.DUTY_CYCLE: Look("duty_cycle", "Duty cycle used up", "#aa4499", "x", "cross2"),

@@ -161,9 +161,9 @@ def _losses_db(
     for row in range(distance.size):
         highest = 0.0
         if profile.shape[1] > 2:
-            first, last = float(profile[row, 0]), float(profile[row, n_steps])
+            first, last = np.float64(profile[row, 0]), np.float64(profile[row, n_steps])
             for k in range(t.size):
-                relief[k] = float(profile[row, k + 1]) - (first + (last - first) * t[k])
+                relief[k] = np.float64(profile[row, k + 1]) - (first + (last - first) * t[k])
                 highest = max(highest, abs(relief[k]))
         if excess and highest <= _FLAT_M:
             continue

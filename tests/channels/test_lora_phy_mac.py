@@ -1,8 +1,11 @@
 """LoRa frames, fragments and random access against tables and closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from amiplan.channels.mac import aloha, schc
+from amiplan.channels.mac.lorawan_delivery import _repeats_by_round
 from amiplan.channels.phy import lora
 from amiplan.channels.phy.fading import rice_success
 from amiplan.channels.regions import REGIONS, band_at, bands_table, check_limits
@@ -191,3 +194,29 @@ REFUSED = {
 def test_guards_refuse(what):
     with pytest.raises(ValueError):
         REFUSED[what]()
+
+
+@pytest.mark.parametrize("s", [0.5, 0.8, 0.95])
+def test_frames_of_a_datagram_until_it_is_in(s):
+    """Each frame but the last goes 1 / s times over many rounds, and a round is opened by one request."""
+    n = np.array([20])
+    legs = SimpleNamespace(n_frames=n)
+    by_round = schc.completion_by_round(np.array([s]), np.array([s]), n, 60)
+    frames = _repeats_by_round(legs, np.array([s]), np.array([s]), by_round).sum()
+    requests = 1.0 + (1.0 - by_round[:-1]).sum()
+    assert frames == pytest.approx((n[0] - 1) / s + requests, rel=1e-6)
+    rng = np.random.default_rng(4)
+    assert frames == pytest.approx(np.mean([_sent_until_in(rng, int(n[0]), s) for _ in range(3000)]), rel=0.03)
+
+
+def _sent_until_in(rng, n_frames, s):
+    """Frames of one datagram drawn one by one: the gateway says what is missing when it hears the last frame."""
+    missing, known, sent = set(range(n_frames)), range(n_frames - 1), 0
+    while missing:
+        for number in (*known, n_frames - 1):
+            sent += 1
+            heard = rng.random() < s
+            if heard:
+                missing.discard(number)
+        known = sorted(missing) if heard else ()
+    return sent

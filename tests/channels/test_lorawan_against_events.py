@@ -5,7 +5,6 @@ rounds of ACK-on-Error one after the other. The closed forms know only loads and
 """
 
 import heapq
-from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -24,6 +23,7 @@ REGISTER, PROFILE = (81,), (1002, 1002, 1002, 714)
 NEEDED_DB = SIR_DB["goursaud"]
 """6 dB among equal factors, -16 to -36 dB among others."""
 JITTER = 1.1
+"""Meters wait up to a tenth longer than they must; else those of one spreading factor meet again at every frame."""
 
 
 def village(n_meters, *, far_m=2600.0, seed=1):
@@ -155,3 +155,48 @@ def both(n_meters, sizes, *, window_s=WINDOW_S, periods=3, tech=STILL, far_m=260
     quality, outcome = carried(tech, paths, pushes(n_meters, sizes, window_s))
     drawn = np.mean([simulate(tech, quality, sizes, window_s, seed=s) for s in range(periods)], axis=0)
     return quality.mode_up, outcome.p_arrive[0], drawn
+
+
+def by_factor(mode, column):
+    return {12 - rate: column[mode == rate].mean() for rate in np.unique(mode) if (mode == rate).sum() >= 70}
+
+
+@pytest.mark.verification
+@pytest.mark.parametrize(
+    ("n_meters", "sizes", "window_s", "far_m", "within"),
+    [
+        (1500, REGISTER, WINDOW_S, 2600.0, 0.005),  # 0.1 % of the air: nobody is lost
+        (1500, REGISTER, 900.0, 2600.0, 0.12),  # the same frames in a quarter of an hour
+        (500, PROFILE, WINDOW_S, 2600.0, 0.05),  # 3.5 kB each: the slow ones fail
+        (1500, PROFILE, WINDOW_S, 2600.0, 0.10),  # the gateway is over its capacity; periods differ by 0.1
+        (1500, PROFILE, WINDOW_S, 1200.0, 0.05),  # all at SF7
+    ],
+)
+def test_the_closed_forms_lose_what_the_events_lose(n_meters, sizes, window_s, far_m, within):
+    mode, closed, events = both(n_meters, sizes, window_s=window_s, far_m=far_m)
+    assert closed.mean() == pytest.approx(events.mean(), abs=within)
+    drawn = by_factor(mode, events)
+    rank = {factor: share for factor, share in by_factor(mode, closed).items() if abs(share - drawn[factor]) > 0.3}
+    assert not rank, f"closed form against events, by spreading factor: {rank} against {drawn}"
+
+
+@pytest.mark.verification
+def test_a_register_fits_where_a_profile_does_not():
+    register, profile = (both(1500, sizes, periods=1) for sizes in (REGISTER, PROFILE))
+    for answer in (1, 2):
+        assert register[answer].mean() > 0.99
+        assert profile[answer].mean() < 0.4
+
+
+def test_one_meter_alone_loses_nothing_in_either():
+    _, closed, events = both(1, PROFILE, periods=1)
+    assert closed[0] == pytest.approx(1.0)
+    assert events[0] == 1.0
+
+
+def test_the_reason_of_a_crowd_is_capacity():
+    paths = village(1500)
+    _, outcome = carried(STILL, paths, pushes(1500, PROFILE))
+    lost = outcome.p_arrive[0] < 0.5
+    assert lost.mean() > 0.5
+    assert (outcome.reason[0][lost] == Reason.CAPACITY).mean() > 0.8

@@ -11,6 +11,8 @@ from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, T
 
 DRAWS, TYPICAL = Draws(7), Scenario()
 STILL = NbIot(shadowing_sigma_db=0.0)
+STUDY = NbIot(shadowing_sigma_db=0.0, pathloss_model="tr45820", building_model="tr45820")
+"""Path loss and buildings of TR 45.820, whose printed numbers are checked."""
 
 
 def star(distances, *, enclosure=Enclosure.NONE, hill_m=0.0, n_sites=1, keys=None):
@@ -70,7 +72,7 @@ def test_it_is_a_technology():
 
 def test_budget_at_one_kilometre():
     """120.9 dB of loss less 15 dBi and plus 4 dB of antennas is a coupling loss of 109.9 dB."""
-    quality = STILL.assess(star([1000.0]), TYPICAL, DRAWS)
+    quality = STUDY.assess(star([1000.0]), TYPICAL, DRAWS)
     assert quality.loss_db[0] == pytest.approx(120.9)
     assert quality.margin_up_db[0] == pytest.approx(158.0 - 109.9)
     assert quality.snr_up_db[0] == pytest.approx(8.2 + 144.0 - 109.9, abs=0.05)
@@ -80,7 +82,7 @@ def test_budget_at_one_kilometre():
 def test_coverage_levels_follow_the_coupling_loss():
     coupling = np.array([140.0, 143.9, 144.1, 153.9, 154.1, 157.9, 158.1])
     distance = 10.0 ** ((coupling + 11.0 - 120.9) / 37.6) * 1e3
-    quality = STILL.assess(star(distance), TYPICAL, DRAWS)
+    quality = STUDY.assess(star(distance), TYPICAL, DRAWS)
     assert quality.mode_up.tolist() == [2, 2, 1, 1, 0, 0, -1]
     assert quality.mode_down.tolist() == [2, 2, 1, 1, 0, 0, -1]
     assert (np.diff(quality.rate_up_bps) <= 0).all()
@@ -109,9 +111,42 @@ def test_each_input_moves_the_margin_the_right_way():
 def test_indoor_loss_has_the_published_mean_and_spread():
     n = 20_000
     paths = star(np.full(n, 1000.0), enclosure=Enclosure.INDOOR, keys=np.arange(n + 1, dtype=np.uint64))
-    wall = STILL.assess(paths, TYPICAL, DRAWS).loss_db - 120.9
+    wall = STUDY.assess(paths, TYPICAL, DRAWS).loss_db - 120.9
     assert wall.mean() == pytest.approx(24.2, abs=0.2)
     assert wall.std() == pytest.approx(8.0, abs=0.15)
+
+
+def test_open_country_and_higher_cells_reach_further_than_the_urban_study_says():
+    """Hata in open land at 32 m and 5 km: 122.0 dB; TR 45.820 says 147.2 dB whatever stands there."""
+    paths = star([5000.0])
+
+    def loss(technology, clutter, height_m):
+        heights = np.r_[1.5, height_m]
+        moved = replace(paths, node_clutter=np.full(2, clutter, np.int8), node_height_m=heights)
+        return float(technology.assess(moved, TYPICAL, DRAWS).loss_db[0])
+
+    assert loss(STILL, Clutter.OPEN, 32.0) == pytest.approx(122.0, abs=0.05)
+    assert loss(STILL, Clutter.OPEN, 32.0) < loss(STILL, Clutter.SUBURBAN, 32.0) < loss(STILL, Clutter.URBAN, 32.0)
+    assert loss(STILL, Clutter.SUBURBAN, 45.0) < loss(STILL, Clutter.SUBURBAN, 32.0)
+    fixed = {loss(STUDY, clutter, height) for clutter in (Clutter.OPEN, Clutter.URBAN) for height in (20.0, 45.0)}
+    assert len(fixed) == 1
+    assert fixed.pop() == pytest.approx(147.2, abs=0.05)
+
+
+@pytest.mark.parametrize("model", ["p2109", "tr45820"])
+def test_every_place_of_the_meter_costs_something(model):
+    technology = replace(STILL, building_model=model)
+    places = (Enclosure.NONE, Enclosure.FACADE_BOX, Enclosure.INDOOR, Enclosure.BASEMENT)
+    n = 3000
+    keys = np.arange(n + 1, dtype=np.uint64)
+    none, box, indoor, basement = (
+        technology.assess(star(np.full(n, 900.0), enclosure=place, keys=keys), TYPICAL, DRAWS).loss_db
+        for place in places
+    )
+    assert ((box - none > 3.0 - 1e-6) & (box - none < 6.0 + 1e-6)).all()
+    assert ((basement - indoor > 7.0) & (basement - indoor < 15.0 + 1e-6)).all()  # P.2109 may gain 3 dB, a wall not
+    expected = 14.1 if model == "p2109" else 23.1
+    assert np.median(indoor - none) == pytest.approx(expected, abs=0.5)
 
 
 def test_shadowing_is_half_shared_between_cells():
@@ -158,14 +193,14 @@ def test_reasons_of_meters_without_a_cell():
 def test_deep_coverage_takes_longer_and_more_airtime():
     coupling = np.array([130.0, 150.0, 157.0])
     paths = star(10.0 ** ((coupling + 11.0 - 120.9) / 37.6) * 1e3)
-    outcome = carried(STILL, paths, pushes(3))
+    outcome = carried(STUDY, paths, pushes(3))
     np.testing.assert_allclose(outcome.p_arrive, 1.0, atol=1e-3)
     assert (np.diff(outcome.latency_p50_s[0]) > 0).all()
     assert 0.5 < outcome.latency_p50_s[0, 0] < 3.0  # field: about 1 s
     assert 3.0 < outcome.latency_p50_s[0, 1] < 12.0  # field: 6-8 s
     assert (outcome.latency_p95_s > outcome.latency_p50_s).all()
-    quality = STILL.assess(paths, TYPICAL, DRAWS)
-    assert (np.diff(STILL.load(pushes(3), paths, quality).meter_airtime_s) > 0).all()
+    quality = STUDY.assess(paths, TYPICAL, DRAWS)
+    assert (np.diff(STUDY.load(pushes(3), paths, quality).meter_airtime_s) > 0).all()
 
 
 def test_a_loaded_cell_runs_out_of_capacity():
@@ -228,6 +263,9 @@ def test_shuffled_links_give_the_same_cells():
     "bad",
     [
         {"deployment": "roof"},
+        {"pathloss_model": "guess"},
+        {"building_model": "tent"},
+        {"building_class": "paper"},
         {"policy": "shout"},
         {"ce1_loss_db": 155.0},
         {"basement_low_db": 20.0},

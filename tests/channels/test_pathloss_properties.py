@@ -79,6 +79,41 @@ def test_profiles_shuffle_with_their_rows_and_read_the_same_backwards(seed):
     assert (whole >= 0.0).all()
 
 
+def bullington_in_plain_numpy_db(ground, distance, start, end):
+    """P.526-15 section 4.5.1 as it is printed, over all samples of one profile at once."""
+    x = np.linspace(0.0, distance, ground.size)[1:-1]
+    wavelength = 299_792_458.0 / F
+    bulge = x * (distance - x) / (2.0 * 4.0 / 3.0 * 6_371_000.0)
+    foot, top = float(ground[0]) + start, float(ground[-1]) + end
+    h = ground[1:-1].astype(float) + bulge
+    slope, sight = (top - foot) / distance, foot + (top - foot) * x / distance
+    rise_start, rise_end = ((h - foot) / x).max(), ((h - top) / (distance - x)).max()
+    if rise_start < slope:
+        nu = ((h - sight) * np.sqrt(2.0 * distance / (wavelength * x * (distance - x)))).max()
+    else:
+        meet = (top - foot + rise_end * distance) / (rise_start + rise_end)
+        edge = foot + rise_start * meet - (foot * (distance - meet) + top * meet) / distance
+        nu = edge * np.sqrt(2.0 * distance / (wavelength * meet * (distance - meet)))
+    edge_db = float(p526.knife_edge_loss_db(nu))
+    return edge_db + (1.0 - np.exp(-edge_db / 6.0)) * (10.0 + 0.02 * distance / 1e3)
+
+
+def test_the_compiled_profile_equals_the_plain_one():
+    rng = np.random.default_rng(8)
+    n, samples = 300, 33
+    ground = (300.0 + np.cumsum(rng.normal(0, 2.5, (n, samples)), axis=1)).astype(np.float32)
+    distance, a, b = rng.uniform(100, 9000, n), rng.uniform(0.5, 5, n), rng.uniform(1, 40, n)
+    heights = {"start_height_m": a, "end_height_m": b, "frequency_hz": F}
+    plain = [bullington_in_plain_numpy_db(*row) for row in zip(ground, distance, a, b, strict=True)]
+    whole = p526.bullington_loss_db(ground, distance, **heights)
+    np.testing.assert_allclose(whole, plain, atol=1e-8)
+    smooth = p526.bullington_loss_db(np.zeros_like(ground), distance, **heights)
+    expected = [bullington_in_plain_numpy_db(np.zeros(samples), *row) for row in zip(distance, a, b, strict=True)]
+    np.testing.assert_allclose(smooth, expected, atol=1e-8)
+    excess = p526.terrain_excess_db(ground, distance, **heights)
+    np.testing.assert_allclose(excess, np.maximum(whole - smooth, 0.0), atol=1e-8)
+
+
 def test_a_hill_costs_and_a_hilltop_gains():
     hill = np.zeros((1, 33), np.float32)
     hill[0, 16] = 60.0

@@ -108,24 +108,27 @@ def outcome(tech, paths, scenario=NEUTRAL, **traffic):
     return tech.carry(reading(tech, paths.n_meters, **traffic), routes, paths, quality, scenario, DRAWS)
 
 
-def pain(result, n_meters):
-    """Smaller is better: failures first, then the time taken, over the first meters."""
-    p = result.p_arrive[:, :n_meters]
-    late = np.minimum(result.latency_p95_s[:, :n_meters], 1e6)
-    return np.array([(1.0 - p).sum(), late.sum()])
+def worse(before, after, n_meters):
+    """Every one of the first meters loses more, or waits longer; none loses noticeably less."""
+    assert hurt(before, after, n_meters).all()
 
 
-def worse(before, after):
-    """More is lost, or as much is lost and it takes longer."""
-    assert after[0] >= before[0] - 1e-6
-    assert after[0] > before[0] + 1e-9 or after[1] > before[1] + 1e-9
+def hurt(before, after, n_meters):
+    """(n_services, n_meters) bool: the meter loses more, or waits longer; checks that none loses noticeably less."""
+    p = [result.p_arrive[:, :n_meters] for result in (before, after)]
+    late_s = [np.minimum(result.latency_p95_s[:, :n_meters], 1e6) for result in (before, after)]
+    assert (p[1] <= p[0] + 1e-6).all()
+    return (p[1] < p[0] - 1e-9) | (late_s[1] > late_s[0] + 1e-9)
 
 
-def lowers(before, after):
+def lowers(before, after, *, by_db=None, share=1.0):
+    """No margin rises; at least ``share`` of them fall (by exactly ``by_db``, where it is given)."""
     finite = np.isfinite(before)
     assert finite.any()
     assert (after[finite] <= before[finite] + 1e-6).all()
-    assert (after[finite] < before[finite] - 1e-3).any()
+    assert (after[finite] < before[finite] - 1e-3).mean() >= share
+    if by_db is not None:
+        np.testing.assert_allclose(before[finite] - after[finite], by_db, atol=1e-6)
 
 
 def power_fields(tech):
@@ -141,14 +144,15 @@ def power_fields(tech):
 
 def move_distance(tech):
     before, after = (margins(tech, world(tech, stretch=stretch)) for stretch in (1.0, 3.0))
-    if wired(tech):
-        assert after.mean() < before.mean()
+    if wired(tech):  # reflections: a longer cable may help a single link
+        assert after.mean() < before.mean() - 1.0
     else:
         lowers(before, after)
 
 
 def move_site_height(tech):
-    lowers(margins(tech, world(tech, mast=30.0)), margins(tech, world(tech, mast=6.0)))
+    near_in_sight = 0.5 if Influence.DENSITY in tech.influences and hasattr(tech, "neighbour_radius_m") else 1.0
+    lowers(margins(tech, world(tech, mast=30.0)), margins(tech, world(tech, mast=6.0)), share=near_in_sight)
 
 
 def move_terrain(tech):
@@ -156,38 +160,46 @@ def move_terrain(tech):
 
 
 def move_enclosure(tech):
-    lowers(margins(tech, world(tech)), margins(tech, world(tech, enclosure=Enclosure.BASEMENT)))
-    lowers(margins(tech, world(tech)), margins(tech, world(tech), Scenario(enclosure_offset_db=6.0)))
+    before = margins(tech, world(tech))
+    lowers(margins(tech, world(tech, enclosure=Enclosure.NONE)), before)
+    lowers(before, margins(tech, world(tech, enclosure=Enclosure.BASEMENT)))
+    lowers(before, margins(tech, world(tech), Scenario(enclosure_offset_db=6.0)), by_db=6.0)
 
 
 def move_clutter(tech):
-    lowers(margins(tech, world(tech, clutter=Clutter.OPEN)), margins(tech, world(tech, clutter=Clutter.URBAN)))
+    kinds = (Clutter.OPEN, Clutter.SUBURBAN, Clutter.URBAN)
+    open_land, suburb, town = (margins(tech, world(tech, clutter=kind)) for kind in kinds)
+    lowers(open_land, suburb)
+    lowers(suburb, town)
 
 
 def move_tx_power(tech):
     weaker = power_fields(tech)
     assert weaker, "declares TX_POWER but has no such setting"
-    lowers(margins(tech, world(tech)), margins(dataclasses.replace(tech, **weaker), world(tech)))
+    before, after = margins(tech, world(tech)), margins(dataclasses.replace(tech, **weaker), world(tech))
+    lowers(before, after, by_db=None if wired(tech) else 6.0)
 
 
 def move_noise(tech):
-    lowers(margins(tech, world(tech)), margins(tech, world(tech), Scenario(noise_offset_db=10.0)))
+    before, after = margins(tech, world(tech)), margins(tech, world(tech), Scenario(noise_offset_db=10.0))
+    lowers(before, after, by_db=None if wired(tech) else 10.0)
 
 
 def move_traffic(tech):
     paths = world(tech)
-    few, many = (pain(outcome(tech, paths, n_bytes=size), paths.n_meters) for size in (100, 2000))
-    worse(few, many)
+    worse(*(outcome(tech, paths, n_bytes=size) for size in (100, 2000)), paths.n_meters)
 
 
 def move_density(tech):
-    few, many = (pain(outcome(tech, world(tech, copies=n)), 8) for n in (1, 60))
-    worse(few, many)
+    """A crowd hurts all who were there before: at leisure, or, where they are polled in turn, when time is short."""
+    crowds = ([outcome(tech, world(tech, copies=n), window_s=time_s) for n in (1, 60)] for time_s in (1800.0, 20.0))
+    everyone = [hurt(*pair, 8).all() for pair in crowds]
+    assert any(everyone)
 
 
 def move_load_impedance(tech):
     before, after = (margins(tech, world(tech), Scenario(load_impedance_factor=f)) for f in (1.0, 0.1))
-    assert after.mean() < before.mean()
+    assert after.mean() < before.mean() - 0.1
 
 
 def move_cable(tech):
@@ -204,8 +216,7 @@ def move_duty_cycle(tech):
     assert tighter, "declares DUTY_CYCLE but has no such setting"
     tight = dataclasses.replace(tech, **tighter)
     paths = world(tech)
-    before, after = (pain(outcome(t, paths, n_bytes=1000, window_s=7200.0), paths.n_meters) for t in (tech, tight))
-    worse(before, after)
+    worse(*(outcome(t, paths, n_bytes=1000, window_s=7200.0) for t in (tech, tight)), paths.n_meters)
 
 
 MOVES = {influence: globals()[f"move_{influence.value}"] for influence in Influence}
@@ -270,7 +281,38 @@ def test_nothing_built_serves_nobody_and_gives_reasons(name):
     assert (result.reason != 0).all()
 
 
-@pytest.mark.parametrize("name", [name for name, cls in ALL.items() if Medium.POWERLINE not in cls.media])
+RADIO = [name for name, cls in ALL.items() if Medium.POWERLINE not in cls.media]
+
+
+def test_a_meter_has_the_same_wall_in_every_radio_technology():
+    """Same draw, same place in the distribution; what is left is 32 MHz of carrier: below 0.2 dB."""
+    n = 400
+    places = np.tile(np.arange(len(Enclosure), dtype=np.int8), n)[:n]
+    losses = {}
+    for name in RADIO:
+        tech, paths = technology(name), star(n)
+        sites = np.zeros(2, np.int8)
+        inside = dataclasses.replace(paths, node_enclosure=np.concatenate([places, sites]))
+        outside = dataclasses.replace(paths, node_enclosure=np.zeros(n + 2, np.int8))
+        within, without = (tech.assess(p, NEUTRAL, DRAWS).loss_db for p in (inside, outside))
+        losses[name] = (within - without)[:n]
+    reference = losses[RADIO[0]]
+    assert (reference[places == Enclosure.NONE] == 0.0).all()
+    assert reference[places == Enclosure.INDOOR].std() > 5.0
+    for name, wall_db in losses.items():
+        np.testing.assert_allclose(wall_db, reference, atol=0.2, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["lorawan", "nb_iot"])
+def test_star_networks_look_as_far_as_their_path_loss_is_known(name):
+    """A favourable draw (2 sigma, 3 dB box, 20 m mast, suburb) still closes at 20 km, where Hata's range ends."""
+    tech = dataclasses.replace(technology(name), shadowing_sigma_db=0.0)
+    paths = dataclasses.replace(star(1, mast=20.0), distance_m=np.array([20e3, 20e3]))
+    assert tech.search_radius_m == 20e3
+    assert margins(tech, paths)[0] + 2 * technology(name).shadowing_sigma_db > 0.0
+
+
+@pytest.mark.parametrize("name", RADIO)
 def test_links_answer_alone_as_in_company(name):
     tech = technology(name)
     paths = star()

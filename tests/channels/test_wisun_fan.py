@@ -140,6 +140,40 @@ def test_known_budget():
     np.testing.assert_allclose(quality.margin_down_db, 16.15 + 105.0 - quality.loss_db, atol=1e-3)
 
 
+def farthest_m(budget_db, *, height_m, clutter, boxes):
+    """Where a link at two standard deviations below its median, with the lightest boxes, closes for the last time."""
+    distance = np.geomspace(20.0, 30_000.0, 20_000)
+    loss = link_loss_db(
+        distance,
+        low_height_m=np.full(distance.size, 1.5),
+        high_height_m=np.full(distance.size, height_m),
+        frequency_hz=868e6,
+        clutter=np.full(distance.size, clutter),
+        normal=np.full(distance.size, -2.0),
+        sigma_db=7.0,
+    )[0]
+    return distance[loss + 3.0 * boxes <= budget_db].max()
+
+
+def test_radii_cut_off_only_what_no_favourable_draw_closes():
+    """16.15 dBm less 4 dB of multipath down to -106.43 dBm is 118.58 dB; each box costs at least 3 dB of them.
+
+    Noise takes 3 dB more in suburbs. Two meters 1.5 m up: open ground 1.21 km, suburb 0.69 km (a line of sight that one
+    pair in forty has); a 20 m mast: open 6.4 km, suburb 1.6 km. Masts above 20 m in open country: set the radius.
+    """
+    technology = WisunFan()
+    budget_db = 16.15 - 4.0 - (-105.0 + float(technology._threshold_snr_db - technology._sensitivity_snr_db))
+    assert budget_db == pytest.approx(118.58, abs=0.01)
+    open_db, suburb_db = budget_db, budget_db - technology.noise_suburban_db
+    meters = farthest_m(open_db, height_m=1.5, clutter=Clutter.OPEN, boxes=2)
+    masts = farthest_m(open_db, height_m=20.0, clutter=Clutter.OPEN, boxes=1)
+    assert (round(meters), round(masts)) == pytest.approx((1210, 6400), rel=0.01)
+    assert farthest_m(suburb_db, height_m=1.5, clutter=Clutter.SUBURBAN, boxes=2) == pytest.approx(692, rel=0.01)
+    assert farthest_m(suburb_db, height_m=20.0, clutter=Clutter.SUBURBAN, boxes=1) == pytest.approx(1571, rel=0.01)
+    assert meters <= technology.neighbour_radius_m <= 1.05 * meters
+    assert masts <= technology.search_radius_m <= 1.05 * masts
+
+
 def test_each_input_moves_the_margin_the_right_way():
     base, paths = WisunFan(meter_eirp_dbm=10.0), line([200.0])
     m0 = margin(base, paths)

@@ -119,3 +119,72 @@ def test_every_rule_tells_its_source():
         assert row["meaning"]
         assert row["source"]
         assert row["confidence"] in "ABC"
+
+
+def named(addresses, n=3):
+    houses = frame([square(500000 + 50 * i, 5540000, 100) for i in range(n)], building=["yes"] * n)
+    shapes = [shapely.Point(500000 + 50 * i + dx, 5540000) for i, dx, *_ in addresses]
+    keys = ("addr_street", "addr_housenumber", "addr_postcode", "addr_place")
+    columns = {key: [row[2 + k] for row in addresses] for k, key in enumerate(keys)}
+    columns = {key.removeprefix("addr_"): values for key, values in columns.items()}
+    houses = classify_buildings(houses, frame(shapes, **columns), NONE, RULES)
+    return houses, meters_from_buildings(houses, RULES)
+
+
+def test_meters_are_called_by_their_address_else_by_their_place():
+    rows = [(0, 1, "Hauptstraße", "10", "1", ""), (0, 2, "Hauptstraße", "9", "1", ""), (1, 0, "", "5", "", "Weiler")]
+    _, meters = named(rows)
+    assert meters["meter_id"].tolist() == [
+        "Hauptstraße 9/1",
+        "Hauptstraße 9/2",
+        "Weiler 5/1",
+        "building 500100E 5540000N/1",
+    ]
+    _, again = named(rows[::-1])
+    assert again["meter_id"].tolist() == meters["meter_id"].tolist()
+    assert again["key"].tolist() == meters["key"].tolist()
+
+
+def test_equal_addresses_are_told_apart_without_counting():
+    rows = [(0, 0, "Dorf", "1", "11111", ""), (1, 0, "Dorf", "1", "22222", ""), (2, 0, "Dorf", "1", "22222", "")]
+    houses, meters = named(rows)
+    assert houses["building_id"].tolist() == [
+        "Dorf 1, 11111",
+        "Dorf 1, 22222 (500050E 5540000N)",
+        "Dorf 1, 22222 (500100E 5540000N)",
+    ]
+    assert meters["meter_id"].is_unique
+
+
+def test_a_key_does_not_change_when_an_address_becomes_known():
+    _, without = named([(0, 0, "", "", "", "")])
+    _, with_address = named([(0, 0, "Dorf", "1", "", "")])
+    assert without["key"].tolist() == with_address["key"].tolist()
+    assert without["meter_id"].tolist() != with_address["meter_id"].tolist()
+
+
+def test_levels_come_from_the_tag_then_neighbours_then_the_town():
+    x = [500000 + 25 * (i % 20) for i in range(400)]
+    y = [5540000 + 25 * (i // 20) for i in range(400)]
+    levels = ["8" if i in (0, 1, 20) else None for i in range(400)]
+    shapes = [square(a, b, 250) for a, b in zip(x, y, strict=True)]
+    town = classify_buildings(frame(shapes, building=["yes"] * 400, levels=levels), frame([]), NONE, RULES)
+    town = town.set_index(["x_m", "y_m"])
+    assert town.loc[(500025.0, 5540025.0), "levels"] == 8.0
+    assert town.loc[(500250.0, 5540250.0), "levels"] == RULES.urban_levels
+    alone = classify_buildings(frame([square(500000, 5540000, 250)], building=["yes"]), frame([]), NONE, RULES)
+    assert alone["levels"].tolist() == [RULES.residential_levels]
+    big = [square(500000 + 25 * (i % 20), 5540000 + 25 * (i // 20), 400) for i in range(400)]
+    dense = classify_buildings(frame(big, building=["yes"] * 400), frame([]), NONE, RULES).set_index(["x_m", "y_m"])
+    assert dense.loc[(500250.0, 5540250.0), "use"] == "flat"  # no barn amid a town
+    assert classify_buildings(frame(big[:1], building=["yes"]), frame([]), NONE, RULES)["use"].tolist() == ["none"]
+
+
+def test_osm_column_names_are_found_unasked(tmp_path):
+    from amiplan.gis.inputs import LayerInput
+    from amiplan.gis.readers import read_layer
+
+    frame([square(500000, 5540000, 100)], building_levels=["4"], addr_street=["Weg"]).to_file(tmp_path / "b.gpkg")
+    assert read_layer(LayerInput("b.gpkg"), tmp_path, "buildings").frame[["levels", "street"]].to_numpy().tolist() == [
+        ["4", "Weg"]
+    ]

@@ -19,9 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def inputs_of(name):
     folder = ROOT / "studies" / "catalogue" / name
-    part = folder / "area.part.toml"
-    case = part if part.exists() else folder / "case.toml"
-    return TypeAdapter(AreaInputs).validate_python(tomllib.loads(case.read_text())["area"]), folder
+    case = tomllib.loads((folder / "case.toml").read_text())
+    return TypeAdapter(AreaInputs).validate_python(case["area"]), folder
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +133,23 @@ def test_shuffled_rows_give_the_same_area(name, tmp_path, request):
     for column in ("node_x_m", "node_area", "edge_from", "edge_to", "edge_length_m", "edge_cable", "transformer_node"):
         assert np.array_equal(getattr(area.feeders, column), getattr(again.feeders, column)), column
     assert area.notes == again.notes
+
+
+def test_meters_of_bayreuth_have_names_people_know(bayreuth):
+    meters = bayreuth[0].meters
+    assert meters["meter_id"].is_unique
+    assert meters["meter_id"].str.fullmatch(r"building \d{6}E \d{7}N/\d+").mean() < 0.85
+    assert meters["meter_id"].str.fullmatch(r"Am Rain 25/\d").any()
+    assert bayreuth[0].transformers["transformer_id"].str.match(r"(transformer|substation) \d{6}E \d{7}N").all()
+
+
+def test_bayreuth_has_few_small_areas_beside_large_ones(bayreuth):
+    """A planner joins what lies within reach: no two inferred areas that could be one stand closer than 100 m."""
+    area, _ = bayreuth
+    made = area.transformers[area.transformers["data_flag"] == "inferred"]
+    assert len(made) < 125
+    x, y, n = made["x_m"].to_numpy(), made["y_m"].to_numpy(), made["n_meters"].to_numpy()
+    near = np.hypot(x[:, None] - x, y[:, None] - y) < 100.0
+    small = n[:, None] + n <= 60
+    np.fill_diagonal(near, False)
+    assert (near & small).sum() <= 4

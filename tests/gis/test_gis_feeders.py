@@ -6,7 +6,12 @@ import pytest
 import shapely
 from amiplan.gis.assemble import build_area
 from amiplan.gis.inputs import AreaInputs, InferenceRules, LayerInput
+from amiplan.gis.merging import FINE_SHARE, merged_clusters
 from amiplan.gis.network_audit import network_graph
+from amiplan.gis.partition import cluster_points
+from amiplan.gis.roads import road_graph
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
@@ -254,3 +259,25 @@ def test_a_place_far_from_every_road_stays_without_transformer(tmp_path):
     assert area.meters.set_index("meter_id").loc["a", "transformer"] == -1
     assert (area.n_meters, area.n_meters_in) == (2, 2)
     assert "1 of 2 meters have no transformer" in " ".join(area.notes)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 1000), st.integers(5, 60), st.floats(150.0, 600.0))
+def test_joined_areas_keep_every_limit_and_are_never_more_than_the_first_cut(seed, cap, reach_m):
+    draws = np.random.default_rng(seed)
+    x, y = X + draws.uniform(0, 900, 150).round(1), Y + draws.uniform(0, 900, 150).round(1)
+    grid = [shapely.LineString([(X + 150 * i, Y), (X + 150 * i, Y + 900)]) for i in range(7)]
+    grid += [shapely.LineString([(X + 150 * i, Y + 150 * j) for i in range(7)]) for j in range(7)]
+    grid = [shapely.segmentize(line, 150.0) for line in grid]
+    graph = road_graph(np.array(grid, dtype=object), x, y, np.full(150, 250.0))
+    demand = draws.integers(1, 4, 150)
+    fine = cluster_points(graph, demand, np.ones(150, bool), max(1, cap // FINE_SHARE), reach_m, 300.0)
+    answer = merged_clusters(graph, demand, fine, cap, reach_m, 300.0)
+    assert (answer.of_point >= 0).all()
+    assert np.bincount(answer.of_point, weights=demand).max() <= cap
+    far_m = dijkstra(graph.matrix, directed=False, indices=answer.node)
+    assert (far_m[answer.of_point, graph.tap] + graph.stub_m).max() <= reach_m + 1e-6
+    assert answer.node.size <= fine.node.size
+    assert answer.node.size >= np.ceil(demand.sum() / cap)
+    whole = cluster_points(graph, demand, np.ones(150, bool), cap, reach_m, 300.0)
+    assert answer.node.size <= whole.node.size + 2
