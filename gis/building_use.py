@@ -149,7 +149,7 @@ def meter_counts(
     n_addresses: Array,
     rules: InferenceRules,
 ) -> Array:
-    """(n,) meters of each building: as told, else one for a farm or business, else dwellings by floor area or addresses."""
+    """(n,) meters of each building: as told, one for a farm or business, else dwellings by floor area or addresses."""
     told, bad = numbers(frame, "dwellings")
     tag = texts(frame, "building")
     by_area = np.rint(footprint_m2 * levels * rules.usable_ratio / rules.dwelling_area_m2)

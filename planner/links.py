@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..channels.draws import Draws
+from ..channels.draws import Draws, MedianDraws
 from ..channels.paths import CablePaths, Enclosure, RadioPaths
 from ..channels.powerline.pairs import area_pairs
-from ..channels.technology import Medium, Paths, Siting, Technology
+from ..channels.technology import Medium, Paths, Scenario, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.terrain import Terrain, profiles_m
 from .positions import PositionMix, antenna_height_m
@@ -23,6 +23,11 @@ Array = NDArray[Any]
 
 MAX_PROFILE_SAMPLES = 33
 """Terrain samples per link; at 30 m to 90 m cells this resolves links of 1 to 3 km cell by cell."""
+
+
+CULL_DB = 20.0
+"""Margin that a link may miss with median draws and no walls before it is left out [dB]: 2.5 times the 8 dB spread of
+shadowing."""
 
 
 def links_of(
@@ -50,6 +55,20 @@ def links_of(
     sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
     stands = np.ones(len(sites), bool) if built is None else built
     return Links(_radio_paths(technology, area, sites, stands, most_sites), sites)
+
+
+def worth_drawing(links: Links, technology: Technology, scenario: Scenario) -> Links:
+    """The links that luck could make work: those that miss at most ``CULL_DB`` with median draws and no walls.
+
+    A link left out would need shadowing better than its median by ``CULL_DB`` and both ends outdoors.
+    """
+    paths = links.paths
+    if isinstance(paths, CablePaths) or paths.n_links == 0:
+        return links
+    bare = replace(paths, node_enclosure=np.full(paths.node_enclosure.size, Enclosure.NONE, np.int8))
+    quality = technology.assess(bare, scenario, MedianDraws())
+    hopeful = np.maximum(quality.margin_up_db, quality.margin_down_db) >= -CULL_DB
+    return Links(paths.select(hopeful), links.sites)
 
 
 def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels.technology import Exchanges, Reason, Siting, Technology
+from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .exchanges import exchanges_of
 from .kpis import kpi_rows, meter_rows
-from .links import links_of
+from .links import links_of, worth_drawing
 from .network_quantities import network_quantities
 from .quantities import quantity_rows
 from .remedies import first_remedies
 from .settings import PlannerSettings
 from .simulate import Replication, SimulationSettings, simulate
-from .siting import Choice, given_sites, siting_model
+from .siting import Choice, SitingModel, given_sites
 from .tables import Deliveries, Links, Plan, StudyResult
 
 Array = NDArray[Any]
@@ -62,6 +62,7 @@ def _carried(
     else:
         links = links_of(technology, area, candidates)
         choice = given_sites(technology, links)
+    links = worth_drawing(links, technology, settings.scenario)
     deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation)
     return Carried(technology, exchanges, links, choice, deliveries, first)
 
@@ -94,27 +95,41 @@ def _chosen_sites(
     exchanges: Exchanges,
     settings: PlannerSettings,
 ) -> Choice:
-    """Sites by reach; then more of them while airtime leaves too many meters unserved and more sites pay."""
+    """Sites by reach; then more of them while they pay: airtime and sub-trees may ask for more than reach does."""
     siting = settings.siting
-    near = links_of(technology, area, candidates, most_sites=siting.most_sites)
-    model = siting_model(
+    near = worth_drawing(
+        links_of(technology, area, candidates, most_sites=siting.most_sites), technology, settings.scenario
+    )
+    model = SitingModel(
         technology, near, exchanges, settings.scenario, settings.simulation.seed, siting, settings.positions
     )
-    trial = replace(settings.simulation, replications=siting.replications)
-    best, n_served = model.choose(), 0
-    for number in range(siting.growth_rounds + 1):
-        choice = best if number == 0 else model.choose(int(np.ceil(best.built.sum() * siting.growth)))
-        links = links_of(technology, area, candidates, built=choice.built)
-        deliveries, _ = _simulated(technology, links, exchanges, choice, settings, trial)
-        served = int(deliveries.served.all(axis=0).sum())
-        added = int(choice.built.sum() - best.built.sum())
-        if number and served < n_served + added * siting.meters_per_added_site:
+    best = model.choose()
+    n_read = _expected_reads(technology, area, candidates, exchanges, best, settings)
+    for _ in range(siting.growth_rounds):
+        if n_read >= siting.target * area.n_meters or best.built.all() or not best.built.any():
             break
-        best, n_served = choice, served
-        n_late = int(np.isin(deliveries.reason, (Reason.CAPACITY, Reason.DUTY_CYCLE)).any(axis=0).sum())
-        if n_late <= (1.0 - siting.target) * area.n_meters or best.built.all():
+        choice = model.choose(int(np.ceil(best.built.sum() * siting.growth)))
+        more = _expected_reads(technology, area, candidates, exchanges, choice, settings)
+        if more < n_read + siting.meters_per_added_site * (choice.built.sum() - best.built.sum()):
             break
+        best, n_read = choice, more
     return best
+
+
+def _expected_reads(
+    technology: Technology,
+    area: ServiceArea,
+    candidates: CandidateSites,
+    exchanges: Exchanges,
+    choice: Choice,
+    settings: PlannerSettings,
+) -> float:
+    """Meters read in all services by the deadline with these sites: the sum of probabilities over a short trial."""
+    links = links_of(technology, area, candidates, built=choice.built)
+    links = worth_drawing(links, technology, settings.scenario)
+    trial = replace(settings.simulation, replications=settings.siting.replications)
+    deliveries, _ = _simulated(technology, links, exchanges, choice, settings, trial)
+    return float(deliveries.p_read_deadline.min(axis=0).sum())
 
 
 def cellular_serves(all_carried: list[Carried], n_meters: int) -> Array:

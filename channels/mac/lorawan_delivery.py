@@ -173,9 +173,7 @@ def _heard_ratio(
     return np.asarray(alive * idle[pairs.pair] * silent), granted
 
 
-def _downlink(
-    legs: Legs, air: Air, rules: AirRules, attempts: Array, requests: Array
-) -> tuple[Array, Array, Array]:
+def _downlink(legs: Legs, air: Air, rules: AirRules, attempts: Array, requests: Array) -> tuple[Array, Array, Array]:
     """Downlink frames per second and airtime of each site, as granted, and the share granted to each leg."""
     acks = np.where(legs.up, requests, attempts)
     seconds = np.where(legs.up, air.ack_s[legs.meter], legs.frame_s)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from amiplan.channels.technology import Reach
-from amiplan.planner.siting import SitingSettings, _cover, covering_rows, greedy, merged, thinned
+from amiplan.planner.covering import cover, covering_rows, greedy, merged, reached_ratio, thinned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -19,8 +19,8 @@ def choose(matrix: list[list[int]], target: float = 1.0, fixed: tuple[int, ...] 
     rows = rows_of(matrix)
     n_sites = rows.shape[1]
     held = np.isin(np.arange(n_sites), fixed)
-    choice = _cover(rows, np.ones(n_sites), held, np.ones(n_sites, bool), 1, SitingSettings(target=target, gap=0.0))
-    return choice.built
+    allowed = np.ones(n_sites, bool)
+    return cover(rows, np.ones(n_sites), held, allowed, target=target, at_least=1, gap=0.0).built
 
 
 def test_the_least_number_of_sites_is_found() -> None:
@@ -90,9 +90,10 @@ def test_greedy_meets_the_target_too(matrix: list[list[int]]) -> None:
 
 
 def test_nothing_reachable_builds_nothing() -> None:
-    choice = _cover(csr_array((0, 3)), np.ones(3), np.zeros(3, bool), np.ones(3, bool), 1, SitingSettings())
-    assert not choice.built.any()
-    assert "no candidate" in choice.note
+    none, every = np.zeros(3, bool), np.ones(3, bool)
+    plan = cover(csr_array((0, 3)), np.ones(3), none, every, target=1.0, at_least=1, gap=0.0)
+    assert not plan.built.any()
+    assert reached_ratio(csr_array((0, 3)), every) == 0.0
 
 
 @pytest.mark.parametrize("target", [0.5, 0.9, 1.0])
