@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ class BackhaulKind:
         maximum=1.0,
     )
     capacity_bps: float = parameter(64e3, "bit/s", "sustained rate of one site", _SOURCE, confidence="C", minimum=0.0)
-    cost_item: str = parameter("bh_sim", "-", "row of the cost catalogue", "amiplan cost catalogue")
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class Backhaul:
         _SOURCE,
         confidence="C",
     )
-    fibre: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.01, 0.9995, 10e6, "bh_fibre"))
-    cellular: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.15, 0.995, 256e3, "bh_sim"))
-    satellite: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.7, 0.99, 64e3, "bh_satellite"))
-    operator: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.05, 0.999, 50e6, ""))
+    fibre: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.01, 0.9995, 10e6))
+    cellular: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.15, 0.995, 256e3))
+    satellite: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.7, 0.99, 64e3))
+    operator: BackhaulKind = field(default_factory=lambda: BackhaulKind(0.05, 0.999, 50e6))
 
     def of(self, operator: bool) -> BackhaulKind:
         """The kind that own sites, or an operator's cells, use.
@@ -62,6 +61,13 @@ class Backhaul:
         return kind
 
 
+def left_for_access(exchanges: Exchanges, kind: BackhaulKind) -> Exchanges:
+    """The same exchanges with the time that the backhaul leaves of each window; at least a second."""
+    legs = _legs_per_service(exchanges, int(exchanges.meter.max(initial=-1)) + 1).max(axis=1, initial=0)
+    left = np.maximum(np.array(exchanges.window_s) - kind.delay_s * legs, 1.0)
+    return replace(exchanges, window_s=tuple(float(one) for one in left))
+
+
 def through_backhaul(outcome: Outcome, exchanges: Exchanges, server: Array, kind: BackhaulKind) -> Outcome:
     """The outcome at the head end: availability multiplies, delay adds, what exceeds the capacity comes too late.
 
@@ -73,6 +79,7 @@ def through_backhaul(outcome: Outcome, exchanges: Exchanges, server: Array, kind
     carried = _capacity_ratio(exchanges, server, kind)
     p_backhaul = kind.availability * carried
     legs = _legs_per_service(exchanges, server.size)
+    p_backhaul = np.where(kind.delay_s * legs < np.array(exchanges.window_s)[:, None], p_backhaul, 0.0)
     p_arrive = outcome.p_arrive * p_backhaul
     dominant = (p_backhaul < outcome.p_arrive) & (p_backhaul < 1.0)
     reason = np.where(dominant, np.int8(Reason.BACKHAUL), outcome.reason)

@@ -136,8 +136,7 @@ def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> 
             "high": high / n,
         },
         _fixed(base, "p_read_deadline_mean", p_read.sum() / n, "1"),
-        _fixed(base, "latency_p50", _served_median(deliveries.latency_p50_s[number], served), "s"),
-        _fixed(base, "latency_p95", _served_median(deliveries.latency_p95_s[number], served), "s"),
+        *_latency_kpis(base, number, deliveries),
         _fixed(base, "expected_transmissions", deliveries.attempts[number].sum() / n, "frames"),
     ]
     counts = np.bincount(deliveries.reason[number], minlength=len(Reason))
@@ -148,6 +147,17 @@ def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> 
         if reason is not Reason.NONE and counts[reason]
     ]
     return rows
+
+
+def _latency_kpis(base: dict[str, Any], number: int, deliveries: Deliveries) -> list[dict[str, Any]]:
+    """Median over the served meters of their P50 and P95; no rows where nobody is served."""
+    served = deliveries.served[number]
+    if not served.any():
+        return []
+    return [
+        _fixed(base, "latency_p50", _served_median(deliveries.latency_p50_s[number], served), "s"),
+        _fixed(base, "latency_p95", _served_median(deliveries.latency_p95_s[number], served), "s"),
+    ]
 
 
 def _plan_kpis(links: Links, built: Array, deliveries: Deliveries, n: int) -> list[dict[str, Any]]:

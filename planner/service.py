@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..channels.technology import parameter
+from ..meters.services import SERVICES
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,12 @@ class ServiceLevel:
         0.0, "h", "collection may start, after midnight", "choice of the buyer", minimum=0.0, maximum=23.9
     )
     deadline_h: float = parameter(
-        8.0, "h", "data of the day before must be at the head end, after midnight", "choice of the buyer", minimum=0.1
+        8.0,
+        "h",
+        "data of the day before must be at the head end, after midnight",
+        "choice of the buyer; beyond a day the next reading begins",
+        minimum=0.1,
+        maximum=168.0,
     )
     read_probability: float = parameter(
         0.95,
@@ -33,6 +39,14 @@ class ServiceLevel:
         minimum=0.01,
         maximum=1.0,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse an empty, doubled or unknown list of services."""
+        unknown = [one for one in self.services if one not in SERVICES]
+        if unknown or not self.services or len(set(self.services)) < len(self.services):
+            raise ValueError(
+                f"services = {list(self.services)}: name each of {', '.join(SERVICES)} once at most, one at least"
+            )
 
     @property
     def window_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..channels.technology import (
     Technology,
     parameter,
 )
-from .backhaul import Backhaul, through_backhaul
+from .backhaul import Backhaul, left_for_access, through_backhaul
 from .links import drawn
 from .positions import PositionMix
 from .service import ServiceLevel
@@ -31,6 +31,8 @@ Array = NDArray[Any]
 
 N_RESAMPLES = 100
 """Resamples behind the interval of a count of served meters."""
+
+TIERS = ("fast", "sample", "packet")
 
 REFERENCE_FRAME_BYTES = 50
 """Frame length for which ``p_link`` is stated [B]: about one ciphered register reading with headers."""
@@ -53,6 +55,11 @@ class SimulationSettings:
         confidence="C",
         minimum=1,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown tier."""
+        if self.tier not in TIERS:
+            raise ValueError(f"tier = {self.tier!r}: write {', '.join(TIERS)}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,30 @@ def replicate(
     quality = technology.assess(paths, scenario, draws)
     routes = technology.routes(paths, quality, built)
     outcome = technology.carry(exchanges, routes, paths, quality, scenario, draws)
-    return Replication(draws, paths, quality, routes, outcome)
+    most = technology.load(exchanges, paths, quality).max_meters_per_site
+    return Replication(draws, paths, quality, routes, within_equipment(outcome, routes, paths, quality, most))
+
+
+def within_equipment(outcome: Outcome, routes: Routes, paths: Paths, quality: LinkQuality, most: int) -> Outcome:
+    """The outcome when a site serves at most ``most`` meters: those with the best margins stay, the others lack capacity.
+
+    Equal margins are told apart by stable key, never by row.
+    """
+    served = np.flatnonzero(routes.server >= 0)
+    if served.size == 0 or np.bincount(routes.server[served]).max() <= most:
+        return outcome
+    link = routes.link[served]
+    margin_db = np.minimum(quality.margin_up_db[link], quality.margin_down_db[link])
+    order = served[np.lexsort((paths.node_key[served], -margin_db, routes.server[served]))]
+    server = routes.server[order]
+    first = np.searchsorted(server, server, side="left")
+    surplus = order[np.arange(order.size) - first >= most]
+    p_arrive, p50, p95, reason = (
+        np.array(one) for one in (outcome.p_arrive, outcome.latency_p50_s, outcome.latency_p95_s, outcome.reason)
+    )
+    p_arrive[:, surplus], p50[:, surplus], p95[:, surplus] = 0.0, np.inf, np.inf
+    reason[:, surplus] = Reason.CAPACITY
+    return replace(outcome, p_arrive=p_arrive, latency_p50_s=p50, latency_p95_s=p95, reason=reason)
 
 
 def simulate(
@@ -98,8 +128,9 @@ def simulate(
     kind = backhaul.of(technology.siting is Siting.OPERATOR_CELL)
     tally = _Tally.empty(settings.replications, len(exchanges.services), links.paths.n_meters)
     first: Replication | None = None
+    access = left_for_access(exchanges, kind)
     for number in range(settings.replications):
-        one = replicate(technology, links, exchanges, built, scenario, places, Draws(settings.seed, number))
+        one = replicate(technology, links, access, built, scenario, places, Draws(settings.seed, number))
         tally.add(number, technology, one, through_backhaul(one.outcome, exchanges, one.routes.server, kind))
         first = first or one
     assert first is not None
@@ -142,6 +173,8 @@ class _Tally:
         )
 
     def add(self, number: int, technology: Technology, one: Replication, outcome: Outcome) -> None:
+        if not ((outcome.p_arrive >= 0.0) & (outcome.p_arrive <= 1.0)).all():
+            raise RuntimeError(f"{technology.name}: a probability outside 0 to 1 came out of replication {number}")
         self.p_arrive[number] = outcome.p_arrive
         deficit = (1.0 - outcome.p_arrive).astype(np.float32)
         for reason in np.unique(outcome.reason):

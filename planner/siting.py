@@ -220,4 +220,7 @@ def _fixed_and_allowed(links: Links, settings: SitingSettings) -> tuple[Array, A
     unknown = [one for one in (*settings.fixed, *settings.excluded) if one not in set(ids)]
     if unknown:
         raise ValueError(f"site {unknown[0]!r} is not among the {ids.size} candidate sites; see the layer sites")
+    both = set(settings.fixed) & set(settings.excluded)
+    if both:
+        raise ValueError(f"site {min(both)!r} is both fixed and excluded; take it out of one of the lists")
     return np.isin(ids, settings.fixed), ~np.isin(ids, settings.excluded)

@@ -76,6 +76,8 @@ def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
             raise UserError(f"{path} [{key}]: unknown section; {suggestion(key, sections | {'area', 'technologies'})}")
         if key != "title" and not isinstance(table[key], dict):
             raise UserError(f"{path} {key}: this is a section; write [{key}]")
+    if not isinstance(table.get("title", ""), str):
+        raise UserError(f"{path} title = {table['title']!r}: a text in quotes is needed")
     if "area" not in table:
         raise UserError(f"{path}: the section [area] is missing; it names your meters, or buildings and addresses")
     area = fill(AreaInputs, {"name": path.resolve().parent.name, **table["area"]}, f"{path} [area]")
@@ -119,6 +121,10 @@ def _technologies(table: dict[str, Any], path: Path) -> tuple[Technology, ...]:
         if name not in known:
             raise UserError(f"{path} [technologies.{name}]: unknown technology; {suggestion(name, known)}")
         overrides = table.get(name, {})
+        if not isinstance(overrides, dict):
+            raise UserError(
+                f"{path} [technologies] {name} = {overrides!r}: this is a section; write [technologies.{name}]"
+            )
         chosen.append(fill(known[name], overrides, f"{path} [technologies.{name}]"))
     return tuple(chosen)
 

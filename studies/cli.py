@@ -33,7 +33,7 @@ Folder = Annotated[Path, typer.Option("-o", "--output", help="result folder")]
 def demo(
     area: Annotated[str, typer.Argument(help="an embedded area")] = "north_bayreuth",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="result folder")] = None,
-    workers: Annotated[int, typer.Option(help="processes")] = 2,
+    workers: Annotated[int, typer.Option(help="processes", min=1)] = 2,
 ) -> None:
     """Run an embedded real area and print where the report is."""
     from .case import embedded_cases, read_case
@@ -68,7 +68,7 @@ def check(case: Annotated[Path, typer.Argument(metavar="CASE.toml")]) -> None:
 def run(
     case: Annotated[Path, typer.Argument(metavar="CASE.toml")],
     output: Folder,
-    workers: Annotated[int, typer.Option(help="processes")] = 1,
+    workers: Annotated[int, typer.Option(help="processes", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="address of a dask scheduler")] = None,
     tier: Annotated[str | None, typer.Option(help="fast, sample or packet")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,

@@ -16,13 +16,13 @@ from typing import Any
 from ..channels.technologies import all_technologies
 from ..channels.technology import parameters_of
 from ..planner.pipeline import PlanningError
+from ..planner.simulate import TIERS
 from .assemble import area_of
 from .case import Case
 from .settings import UserError, suggestion
 from .workers import Notify, Workers
 
 DEMO_MARK = ".amiplan-demo"
-TIERS = ("fast", "sample", "packet")
 
 
 def with_tier(case: Case, tier: str | None) -> Case:
@@ -64,7 +64,11 @@ def run_case(
         try:
             study = run(case, crew, work)
         except PlanningError as error:
+            shutil.rmtree(work, ignore_errors=True)
             raise UserError(f"{case.path}: {error}") from error
+        except UserError:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         crew.step("writing results", write_results, study, folder)
     if own_demo:
         (folder / DEMO_MARK).touch()
@@ -85,7 +89,7 @@ def _check_folder(folder: Path, resume: bool, force: bool, own_demo: bool) -> No
     if not own_demo and not resume and not force and any(folder.iterdir()):
         raise UserError(f"{folder}: exists; use --force to replace it or --resume to go on with an interrupted run")
     foreign = not (folder / "run.json").is_file() and any(folder.iterdir())
-    if force and foreign:
+    if foreign and not own_demo:
         raise UserError(f"{folder}: holds files but no run.json, so it is not a result folder; choose another with -o")
 
 
@@ -114,6 +118,8 @@ def write_new_case(directory: Path) -> str:
     target = directory / "case.toml"
     if target.exists():
         raise UserError(f"{target}: exists; choose another folder")
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory}: is a file; choose a folder")
     directory.mkdir(parents=True, exist_ok=True)
     target.write_text((files("amiplan.studies") / "templates" / "case.toml").read_text(encoding="utf-8"), "utf-8")
     return (

@@ -51,7 +51,7 @@ def link_text(name: str, pairs: list[str], as_json: bool) -> str:
     """The answer for ``amiplan link NAME key=value ...``; raises UserError for unknown names, keys or values."""
     answer = link_answer(name, dict(_pair(one) for one in pairs))
     if as_json:
-        return json.dumps(answer, indent=1, default=float)
+        return json.dumps({key: _plain(value) for key, value in answer.items()}, indent=1)
     width = max(len(key) for key in answer)
     return "\n".join(f"{key:<{width}}  {_shown(value)}" for key, value in answer.items())
 
@@ -156,6 +156,13 @@ def _pair(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return key, value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: no infinity, no NumPy."""
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from dataclasses import Field, fields, is_dataclass
@@ -50,15 +51,31 @@ def _value(item: Field[Any], hint: Any, value: Any, where: str) -> Any:
     nested = _dataclass_in(hint)
     if nested is not None and isinstance(value, dict):
         return fill(nested, value, f"{where[:-1]}.{item.name}]" if where.endswith("]") else f"{where} [{item.name}]")
-    kind = hint if get_origin(hint) not in (typing.Union, types.UnionType) else get_args(hint)[0]
-    if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise UserError(f"{where} {item.name} = {value!r}: a number is needed{_unit(item)}")
+    needed = _needed(hint, nested, value)
+    if needed:
+        raise UserError(f"{where} {item.name} = {value!r}: {needed}{_unit(item)}")
     try:
         checked = TypeAdapter(hint, config=_config(hint)).validate_python(value)
     except ValidationError as error:
         raise UserError(f"{where} {item.name} = {value!r}: {error.errors()[0]['msg'].lower()}{_unit(item)}") from None
     _check_limits(item, checked, where)
     return checked
+
+
+def _needed(hint: Any, nested: type[Any] | None, value: Any) -> str:
+    """What must be written instead of ``value``, in the words of TOML; empty where its kind fits."""
+    kind = hint if get_origin(hint) not in (typing.Union, types.UnionType) else get_args(hint)[0]
+    if nested is not None:
+        return f"this is a section with keys {', '.join(item.name for item in fields(nested))[:80]}"
+    if kind is bool:
+        return "" if isinstance(value, bool) else "write true or false"
+    if kind in (int, float):
+        return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else "a number is needed"
+    if kind is str:
+        return "" if isinstance(value, str) else "a text in quotes is needed"
+    if get_origin(kind) is tuple:
+        return "" if isinstance(value, list) else 'a list is needed, such as ["a", "b"]'
+    return ""
 
 
 def _config(hint: Any) -> ConfigDict | None:
@@ -81,15 +98,15 @@ def _check_limits(item: Field[Any], value: Any, where: str) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
-    if value != value or (low is not None and value < low) or (high is not None and value > high):
-        limits = (
-            f"from {low} to {high}"
-            if high is not None and low is not None
-            else (f"at least {low}" if low is not None else f"at most {high}" if high is not None else "a number")
-        )
-        raise UserError(
-            f"{where} {item.name} = {value}{_unit(item)}: allowed is {limits} ({item.metadata.get('source', '')})"
-        )
+    if math.isfinite(value) and not ((low is not None and value < low) or (high is not None and value > high)):
+        return
+    limits = " to ".join(str(one) for one in (low, high) if one is not None)
+    word = "from " if low is not None and high is not None else "at least " if low is not None else "at most "
+    source = item.metadata.get("source", "")
+    allowed = f"{word}{limits}" if limits else "any finite number"
+    raise UserError(
+        f"{where} {item.name} = {value}{_unit(item)}: allowed is {allowed}" + (f" ({source})" if source else "")
+    )
 
 
 def described(settings: Any, group: str, touched: set[str]) -> list[dict[str, Any]]:

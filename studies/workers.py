@@ -10,6 +10,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from .settings import UserError
+
 Notify = Callable[[str, int, int], None]
 
 
@@ -85,7 +87,7 @@ class Workers:
         try:
             from distributed import Client
         except ImportError:
-            raise ValueError("--scheduler needs the extra: pip install 'amiplan[cluster]'") from None
+            raise UserError("--scheduler needs the extra: pip install 'amiplan[cluster]'") from None
         with Client(self.scheduler) as client:
             futures = [client.submit(function, pieces[number], *shared, pure=False) for number in numbers]
             for number, future in zip(numbers, futures, strict=True):
@@ -95,7 +97,10 @@ class Workers:
 def _kept(folder: Path | None, number: int) -> Any:
     if folder is None or not (folder / f"{number}.pickle").is_file():
         return None
-    return pickle.loads((folder / f"{number}.pickle").read_bytes())
+    try:
+        return pickle.loads((folder / f"{number}.pickle").read_bytes())
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+        return None
 
 
 def _keep(folder: Path | None, number: int, result: Any) -> None:
