@@ -44,9 +44,7 @@ class ServiceLevel:
         """Refuse an empty, doubled or unknown list of services."""
         unknown = [one for one in self.services if one not in SERVICES]
         if unknown or not self.services or len(set(self.services)) < len(self.services):
-            raise ValueError(
-                f"services = {list(self.services)}: name each of {', '.join(SERVICES)} once at most, one at least"
-            )
+            raise ValueError(f"services = {list(self.services)}: name at least one of {', '.join(SERVICES)}, each once")
 
     @property
     def window_s(self) -> float:

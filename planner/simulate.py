@@ -92,7 +92,7 @@ def replicate(
 
 
 def within_equipment(outcome: Outcome, routes: Routes, paths: Paths, quality: LinkQuality, most: int) -> Outcome:
-    """The outcome when a site serves at most ``most`` meters: those with the best margins stay, the others lack capacity.
+    """The outcome when a site serves at most ``most`` meters: the best margins stay, the others lack capacity.
 
     Equal margins are told apart by stable key, never by row.
     """

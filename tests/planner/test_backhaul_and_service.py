@@ -5,7 +5,7 @@ import pytest
 from amiplan.channels.draws import Draws
 from amiplan.channels.paths import Enclosure
 from amiplan.channels.technology import Exchanges, Outcome, Reason
-from amiplan.planner.backhaul import Backhaul, BackhaulKind, through_backhaul
+from amiplan.planner.backhaul import Backhaul, BackhaulKind, left_for_access, through_backhaul
 from amiplan.planner.positions import PositionMix, antenna_height_m
 from amiplan.planner.service import ServiceLevel
 
@@ -87,3 +87,19 @@ def test_places_need_a_positive_share() -> None:
 def test_basement_antennas_lie_low() -> None:
     height = antenna_height_m(np.array([4.5, 4.5]), np.array([Enclosure.BASEMENT, Enclosure.INDOOR]))
     assert height.tolist() == [0.5, 4.5]
+
+
+def test_a_delay_beyond_the_window_serves_nobody() -> None:
+    exchanges, outcome = two_meters()
+    slow = BackhaulKind(delay_s=1800.0, availability=1.0)
+    after = through_backhaul(outcome, exchanges, np.array([0, 0]), slow)
+    assert after.p_arrive.max() == 0.0
+    assert (after.reason == Reason.BACKHAUL).all()
+    assert left_for_access(exchanges, slow).window_s == (1.0,)
+    assert left_for_access(exchanges, BackhaulKind(delay_s=10.0)).window_s == (3580.0,)
+
+
+@pytest.mark.parametrize("services", [(), ("register", "register"), ("regster",)])
+def test_an_empty_doubled_or_unknown_service_is_refused(services: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="at least one of register, profile"):
+        ServiceLevel(services=services)
