@@ -10,18 +10,29 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from .area import CandidateSites, ServiceArea
-from .audit import LISTED_COLUMNS, QA_COLUMNS, audit_points, audit_shapes, recoded, refuse_unusable
+from .audit import (
+    LISTED_COLUMNS,
+    QA_COLUMNS,
+    audit_points,
+    audit_shapes,
+    check_kind,
+    polygon_note,
+    recoded,
+    refuse_unusable,
+)
 from .clutter import clutter_at
+from .columns import texts
 from .crs import MAX_LENGTH_ERROR, length_error, middle_lon_lat, working_crs
 from .customers import find_meters, hull
 from .desk import Desk, attributions, clip_roles, joined, sources
 from .given import meter_value_faults, transformer_value_faults
-from .inputs import LAYER_ROLES, AreaInputs, check_rules
+from .inputs import LAYER_ROLES, AreaInputs, check_inputs
 from .network import find_network
 from .network_audit import audit_network
 from .placing import place_by_network
 from .readers import read_layer
 from .site_layers import find_sites, site_notes
+from .sites import cell_value_faults, site_value_faults
 
 METER_SOURCES = ("meters", "buildings", "addresses", "population")
 ESSENTIAL_ROLES = ("boundary", "meters", "transformers", "cables", "candidate_sites")
@@ -41,9 +52,10 @@ def build_area(inputs: AreaInputs, base_path: Path) -> tuple[ServiceArea, Candid
     The service area and the candidate sites, in one projected metric CRS. Raises ValueError, in one sentence with
     culprit and fix, where a layer cannot be used or nothing is left.
     """
-    check_rules(inputs.rules)
+    check_inputs(inputs)
     desk = _read_all(inputs, base_path)
     _audit_all(desk)
+    _check_cable_types(desk)
     meters, buildings, landuse = find_meters(desk)
     if len(meters) == 0:
         raise ValueError(f"area {inputs.name}: no usable meter is left; the area is empty")
@@ -53,7 +65,9 @@ def build_area(inputs: AreaInputs, base_path: Path) -> tuple[ServiceArea, Candid
     meters = meters.assign(
         clutter=clutter_at(meters["x_m"].to_numpy(), meters["y_m"].to_numpy(), landuse, buildings, inputs.rules)
     )
-    desk.qa.append(audit_network(feeders, meters["feeder_node"].to_numpy()))
+    desk.qa.append(
+        audit_network(feeders, meters["feeder_node"].to_numpy(), transformers["transformer_id"].to_numpy(dtype=object))
+    )
     sites, cells, terrain = find_sites(desk, meters, transformers, buildings, landuse, base_path)
     n_faulty = sum(len(part[part["layer"] == "meters"]) for part in desk.listed)
     area = ServiceArea(
@@ -103,15 +117,22 @@ def _audit_all(desk: Desk) -> None:
     """Every layer but the tables; meters and transformers must lie in the boundary, context is clipped later."""
     rules, share = desk.inputs.rules, desk.inputs.max_bad_share
     if "boundary" in desk.layers:
+        check_kind(desk.layers["boundary"])
         audited = audit_shapes(desk.layers["boundary"], desk.crs)
         refuse_unusable(audited, share)
         desk.audited["boundary"] = audited
         desk.listed.append(audited.listed)
         desk.area = _polygon(audited.frame, desk.layers["boundary"].given.path)
-    faults = {"meters": meter_value_faults(), "transformers": transformer_value_faults()}
+    faults = {
+        "meters": meter_value_faults(),
+        "transformers": transformer_value_faults(),
+        "candidate_sites": site_value_faults(),
+        **dict.fromkeys(("operator_cells", "masts", "poles"), cell_value_faults()),
+    }
     for role, layer in desk.layers.items():
         if role in ("boundary", "switches"):
             continue
+        check_kind(layer)
         if role in POINT_ROLES:
             bounded = desk.area if role in ("meters", "transformers") else None
             audited = audit_points(layer, desk.crs, bounded, rules, faults.get(role))
@@ -121,6 +142,16 @@ def _audit_all(desk: Desk) -> None:
         refuse_unusable(audited, share)
         desk.audited[role] = audited
         desk.listed.append(audited.listed)
+        desk.notes += polygon_note(audited)
+
+
+def _check_cable_types(desk: Desk) -> None:
+    """A mapped cable type that no cable has is said: it is a slip, or belongs to another area."""
+    types = desk.inputs.cable_types
+    unused = sorted(set(types) - set(texts(desk.frame("cables"), "cable").tolist()))
+    if unused:
+        names = ", ".join(f'"{name}"' for name in unused)
+        desk.notes.append(f"area.cable_types maps {names}, which no row of area.cables has.")
 
 
 def _polygon(frame: gpd.GeoDataFrame, path: str) -> BaseGeometry:
@@ -139,3 +170,21 @@ def _clip_context(desk: Desk, boundary: BaseGeometry) -> None:
     clip_roles(desk, ("roads", "landuse", "places"), boundary)
     around = shapely.buffer(boundary, desk.inputs.rules.site_margin_m)
     clip_roles(desk, ("power", "masts", "poles", "candidate_sites"), around)
+    _say_lost_sites(desk)
+
+
+def _say_lost_sites(desk: Desk) -> None:
+    """Candidate sites left out by place are counted in the notes; none left is a fault of the layer."""
+    if "candidate_sites" not in desk.audited:
+        return
+    audited, margin_m = desk.audited["candidate_sites"], desk.inputs.rules.site_margin_m
+    n_in, n_off = len(audited.layer.frame), audited.n_clipped
+    where = f"lie more than {margin_m:g} m outside the area (area.rules.site_margin_m)"
+    if len(audited.frame) == 0:
+        others = f", the other {n_in - n_off} are faulty" if n_off < n_in else ""
+        raise ValueError(
+            f"{audited.layer.given.path}: no row of layer candidate_sites is left: {n_off} of {n_in} {where}{others}; "
+            "check area.candidate_sites.crs, or raise the margin"
+        )
+    if n_off:
+        desk.notes.append(f"{n_off} of {n_in} candidate sites {where} and are left out.")

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from .columns import ID_COLUMN, texts
 from .inputs import InferenceRules
 from .readers import Layer
+from .shapes import middles
 
 Array = NDArray[Any]
 
@@ -33,6 +34,7 @@ CODES: Mapping[str, str] = {
     "duplicate_id": "another row has the same id",
     "bad_value": "a value is impossible",
     "bad_geometry": "the shape is broken beyond repair",
+    "wrong_geometry": "the shape is of another kind (point, line, polygon) than this layer needs",
     "unknown_bus": "the row names a bus that is not in the bus layer",
     "not_in_service": "the row is marked as out of service",
     "not_low_voltage": "the bus belongs to another voltage level",
@@ -41,6 +43,18 @@ CODES: Mapping[str, str] = {
     "isolated": "no line in service ends here",
 }
 """Audit codes and their meaning; the planner maps them to reasons."""
+
+SHAPE_NAMES = ("points", "lines", "polygons")
+
+SHAPES: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(
+        ("meters", "addresses", "transformers", "buses", "masts", "poles", "operator_cells", "candidate_sites"), (0, 2)
+    ),
+    **dict.fromkeys(("buildings", "landuse", "population"), (2,)),
+    **dict.fromkeys(("roads", "cables"), (1,)),
+    "boundary": (1, 2),
+}
+"""Dimensions (0 points, 1 lines, 2 polygons) a layer may have; a polygon where a place is meant counts by its middle."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ def audit_points(
     """
     frame = layer.places
     n_rows = len(frame)
-    x, y = _coordinates(frame)
+    x, y = middles(frame.geometry.array).T
     missing = ~(np.isfinite(x) & np.isfinite(y))
     source = CRS.from_user_input(frame.crs)
     move = Transformer.from_crs(source, crs, always_xy=True)
@@ -99,7 +113,8 @@ def audit_points(
     impossible = ~missing & ~zero & ~(np.isfinite(xm) & np.isfinite(ym))
     several = shapely.get_num_geometries(np.asarray(frame.geometry.array, dtype=object)) > 1
     several &= shapely.get_dimensions(np.asarray(frame.geometry.array, dtype=object)) == 0
-    usable = ~(missing | zero | impossible | several)
+    wrong = _wrong_kind(layer)
+    usable = ~(missing | zero | impossible | several | wrong)
     area = extent if extent is not None else _own_extent(xm[usable], ym[usable], rules)
     inside = shapely.contains_xy(area, xm, ym) if area is not None else np.ones(n_rows, dtype=bool)
     swapped = (
@@ -109,6 +124,7 @@ def audit_points(
     detail = np.full(n_rows, "", dtype=object)
     for mask, name in (
         (missing, "no_place"),
+        (wrong, "wrong_geometry"),
         (zero, "zero_place"),
         (several, "several_places"),
         (swapped, "swapped_lat_lon"),
@@ -136,7 +152,8 @@ def audit_shapes(layer: Layer, crs: CRS) -> Audited:
     shapes = np.asarray(frame.geometry.array, dtype=object)
     missing = np.asarray(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     finite = np.isfinite(shapely.bounds(shapes)).all(axis=1) | missing
-    code = np.where(missing, "no_place", np.where(finite, "", "bad_place")).astype(object)
+    wrong = _wrong_kind(layer)
+    code = np.select([missing, wrong, ~finite], ["no_place", "wrong_geometry", "bad_place"], "").astype(object)
     kept = frame.loc[code == ""].to_crs(crs)
     moved = np.asarray(kept.geometry.array, dtype=object)
     valid = shapely.is_valid(moved)
@@ -195,9 +212,38 @@ def refuse_unusable(audited: Audited, max_bad_share: float) -> None:
         )
 
 
-def _coordinates(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
-    bounds = frame.geometry.bounds.to_numpy(dtype=float)
-    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+def check_kind(layer: Layer) -> None:
+    """Raise ValueError where no row of a layer has the kind of shape (points, lines, polygons) that its role needs."""
+    dimension = _dimensions(layer)
+    needed = SHAPES.get(layer.role, (0, 1, 2))
+    if (dimension >= 0).any() and not np.isin(dimension, needed).any():
+        found = " and ".join(SHAPE_NAMES[kind] for kind in np.unique(dimension[dimension >= 0]))
+        raise ValueError(
+            f"{layer.given.path}: the layer holds {found}, but area.{layer.role} needs "
+            f"{' or '.join(SHAPE_NAMES[kind] for kind in needed)}; name another layer or another role"
+        )
+
+
+def _dimensions(layer: Layer) -> Array:
+    """(n,) 0, 1 or 2; -1 where the row has no shape."""
+    shapes = np.asarray(layer.places.geometry.array, dtype=object)
+    there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    return np.where(there, shapely.get_dimensions(shapes), -1)
+
+
+def _wrong_kind(layer: Layer) -> Array:
+    dimension = _dimensions(layer)
+    return np.asarray((dimension >= 0) & ~np.isin(dimension, SHAPES.get(layer.role, (0, 1, 2))))
+
+
+def polygon_note(audited: Audited) -> list[str]:
+    """The sentence on polygons that stand for places, where there are any."""
+    role = audited.layer.role
+    if 0 not in SHAPES.get(role, ()):
+        return []
+    n_flat = int((_dimensions(audited.layer) == 2).sum())
+    n_in = len(audited.layer.frame)
+    return [f"{n_flat} of {n_in} rows of the layer {role} are polygons and count by their centroid."] if n_flat else []
 
 
 def _moved(move: Transformer, x: Array, y: Array, missing: Array) -> tuple[Array, Array]:

@@ -125,7 +125,8 @@ def numbers(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
         return np.full(len(frame), np.nan), np.zeros(len(frame), dtype=bool)
     column = frame[name]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return column.to_numpy(dtype=float, na_value=np.nan), np.zeros(len(frame), dtype=bool)
+        told = column.to_numpy(dtype=float, na_value=np.nan)
+        return np.where(np.isinf(told), np.nan, told), np.isinf(told)
     words = pd.Series(texts(frame, name), dtype=object).astype(str)
     values = np.array(pd.to_numeric(words.where(words != "", None), errors="coerce"), dtype=float)
     odd = np.flatnonzero(np.isnan(values) & (words.to_numpy() != ""))

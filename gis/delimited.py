@@ -11,6 +11,14 @@ import pandas as pd
 
 SEPARATORS = ";,\t|"
 
+BYTE_ORDER_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+"""How a Unicode text tells its encoding (The Unicode Standard 15.0, table 23-6)."""
+
 
 def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.DataFrame, list[str]]:
     """All columns as text, and sentences for the report.
@@ -26,7 +34,7 @@ def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.Da
     Raises ValueError, naming the line, for an empty file, a used name that stands twice, and a row with more values
     than the header has names (a decimal comma in a comma-separated file).
     """
-    lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+    lines = _decoded(path.read_bytes(), shown).splitlines(keepends=True)
     n_lead = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     if n_lead == len(lines):
         raise ValueError(f"{shown}: the file is empty")
@@ -55,9 +63,24 @@ def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.Da
     return frame, [f"{shown}: {n_blank} blank lines were skipped."] if n_blank else []
 
 
-def _decoded(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+def _decoded(content: bytes, shown: str) -> str:
+    """The text: by its byte order mark, by the zero bytes of UTF-16 without one, else UTF-8 or Windows-1252.
+
+    Raises ValueError for what is no text at all, such as a workbook with another ending.
+    """
+    start = content[:4000]
+    try:
+        for mark, encoding in BYTE_ORDER_MARKS:
+            if content.startswith(mark):
+                return content.decode(encoding)
+        if b"\x00" in start:
+            even, odd = start[0::2].count(0), start[1::2].count(0)
+            if max(even, odd) > 0.3 * len(start) and min(even, odd) < 0.02 * len(start):
+                return content.decode("utf-16-be" if even > odd else "utf-16-le")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{shown}: cut off or damaged at byte {error.start}; save it again as CSV in UTF-8") from None
+    if b"\x00" in start or content.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{shown}: not a text table; save it as CSV in UTF-8")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             return content.decode(encoding)

@@ -45,7 +45,11 @@ def clip_roles(desk: Desk, roles: Iterable[str], area: BaseGeometry | None) -> N
     """Leave out of context layers what does not touch the area, and count it."""
     for role in roles:
         if role in desk.audited and area is not None:
-            desk.audited[role] = clip_to(desk.audited[role], area)
+            desk.audited[role] = audited = clip_to(desk.audited[role], area)
+            if audited.n_clipped and len(audited.frame) == 0:
+                desk.notes.append(
+                    f"No row of the layer {role} touches the area; the layer has no effect (check area.{role}.crs)."
+                )
 
 
 def with_faults(audited: Audited, faults: pd.DataFrame) -> Audited:

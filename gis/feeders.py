@@ -167,14 +167,34 @@ def attach_meters(
     unknown = (bus != "") & np.array([name not in network.bus_node for name in bus], dtype=bool)
     qa = pd.concat(
         [
+            unknown_transformers(meters, transformers),
             _meter_qa(
                 meters, differs, "other_transformer", "the meter names another transformer than its cables lead to"
             ),
-            _meter_qa(meters, unknown, "unknown_bus", "the meter's bus is not in the network; joined by place"),
+            _meter_qa(
+                meters,
+                unknown,
+                "unknown_bus",
+                np.array(
+                    [f'the meter\'s bus "{name}" is not in the network; joined by place' for name in bus[unknown]]
+                ),
+            ),
         ],
         ignore_index=True,
     )
     return node, transformer, guessed, qa
+
+
+def unknown_transformers(meters: gpd.GeoDataFrame, transformers: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Meters that name a transformer which is not among the usable ones: they stay, and theirs is found by place."""
+    named = texts(meters, "transformer")
+    unknown = (named != "") & ~np.isin(named.astype(str), transformers["transformer_id"].to_numpy(dtype=str))
+    words = [
+        f'the meter names transformer "{name}", which is not among the usable rows of the layer transformers; '
+        "its transformer is found by bus or place"
+        for name in named[unknown]
+    ]
+    return _meter_qa(meters, unknown, "unknown_transformer", np.array(words, dtype=object))
 
 
 def _nearest(places: Array, asked: Array) -> tuple[Array, Array]:
@@ -183,7 +203,7 @@ def _nearest(places: Array, asked: Array) -> tuple[Array, Array]:
     return np.asarray(far_m), np.asarray(row)
 
 
-def _meter_qa(meters: gpd.GeoDataFrame, mask: Array, code: str, detail: str) -> pd.DataFrame:
+def _meter_qa(meters: gpd.GeoDataFrame, mask: Array, code: str, detail: str | Array) -> pd.DataFrame:
     rows = meters.loc[mask]
     return fault_rows(
         "meters", rows["row"].to_numpy(), rows["meter_id"].to_numpy(), code, detail, rows["x_m"], rows["y_m"]

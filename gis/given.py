@@ -23,16 +23,24 @@ Array = NDArray[Any]
 def meter_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
     """What a meter row must not say: sentence to a test that returns (n,) bool."""
     return {
-        "height is negative, zero or no number": lambda frame: _bad_number(
-            *lengths_m(frame, "height_m", "height_ft", 1.0)
-        ),
+        BAD_HEIGHT: bad_height,
         "floor is no number": lambda frame: numbers(frame, "floor")[1],
         "phases is neither 1 nor 3": _bad_phases,
     }
 
 
-def _bad_number(values: Array, bad: Array) -> Array:
-    return np.asarray(bad | (values <= 0))
+MAX_HEIGHT_M = 500.0
+"""No antenna that reads meters stands higher above the ground; a larger number is a slip of unit or column [m]."""
+
+BAD_HEIGHT = (
+    f"height is no number above 0 and up to {MAX_HEIGHT_M:g} m; correct it, or leave it empty to have it inferred"
+)
+
+
+def bad_height(frame: pd.DataFrame) -> Array:
+    """(n,) bool: a height is told, but is no number of metres (or feet) above 0 and up to ``MAX_HEIGHT_M``."""
+    values, bad = lengths_m(frame, "height_m", "height_ft", FOOT_M["ft"])
+    return np.asarray(bad | (values <= 0) | (values > MAX_HEIGHT_M))
 
 
 def _bad_phases(frame: pd.DataFrame) -> Array:

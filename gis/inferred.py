@@ -204,9 +204,10 @@ def _lay(
     keep[tap_row] = True
     rows = np.flatnonzero(keep & (up >= 0))
     chain_row, chain_of, above = _chains(rows, up, keep)
-    main_lines = shapely.linestrings(
-        np.column_stack([graph.x_m[road[chain_row]], graph.y_m[road[chain_row]]]), indices=chain_of
-    )
+    main_lines = np.zeros(0, dtype=object)
+    if rows.size:  # none where nobody hangs on a road beside its transformer
+        corners = np.column_stack([graph.x_m[road[chain_row]], graph.y_m[road[chain_row]]])
+        main_lines = np.asarray(shapely.linestrings(corners, indices=chain_of), dtype=object)
     number = np.cumsum(keep) - 1
     kept = np.flatnonzero(keep)
     root_row = row_of(np.arange(node.size), node)

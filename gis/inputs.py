@@ -102,7 +102,12 @@ class InferenceRules:
 
     # meters from buildings
     outbuilding_area_m2: float = rule(
-        50.0, "m2", "buildings without type or address below this footprint hold no dwelling", _OURS, minimum=0.0
+        50.0,
+        "m2",
+        "buildings without type or address below this footprint hold no dwelling",
+        _OURS,
+        minimum=0.0,
+        maximum=10000.0,
     )
     barn_area_m2: float = rule(
         300.0,
@@ -110,9 +115,15 @@ class InferenceRules:
         "outside residential land, untyped buildings without address above this footprint hold no dwelling",
         _OURS,
         minimum=0.0,
+        maximum=1000000.0,
     )
     dwelling_area_m2: float = rule(
-        130.0, "m2", "floor area of one dwelling in a house, stairs and walls excluded", _MICRO, minimum=20.0
+        130.0,
+        "m2",
+        "floor area of one dwelling in a house, stairs and walls excluded",
+        _MICRO,
+        minimum=20.0,
+        maximum=1000.0,
     )
     usable_ratio: float = rule(
         0.5,
@@ -128,6 +139,7 @@ class InferenceRules:
         "dwellings at most in a building that is no block of flats and tells no levels",
         "bounds a hall mapped inside residential land",
         minimum=1,
+        maximum=10000,
     )
     residential_levels: float = rule(
         2.0, "1", "levels of a dwelling house without a level tag", _OURS, minimum=1.0, maximum=60.0
@@ -144,15 +156,27 @@ class InferenceRules:
         maximum=60.0,
     )
     neighbour_levels_count: int = rule(
-        3, "1", "that many neighbours with a level tag decide by their median, before any default", _OURS, minimum=1
+        3,
+        "1",
+        "that many neighbours with a level tag decide by their median, before any default",
+        _OURS,
+        minimum=1,
+        maximum=1000,
     )
     neighbour_levels_reach_m: float = rule(
-        150.0, "m", "how far such neighbours stand at most; 0 switches the rule off", _OURS, minimum=0.0
+        150.0, "m", "how far such neighbours stand at most; 0 switches the rule off", _OURS, minimum=0.0, maximum=5000.0
     )
-    other_levels: float = rule(1.0, "1", "levels of any other building without a level tag", _OURS, minimum=1.0)
+    other_levels: float = rule(
+        1.0, "1", "levels of any other building without a level tag", _OURS, minimum=1.0, maximum=60.0
+    )
     storey_height_m: float = rule(3.0, "m", "height of one level", _OURS, confidence="B", minimum=2.0, maximum=6.0)
     address_snap_m: float = rule(
-        20.0, "m", "an address outside every building belongs to the nearest one within this distance", _OURS
+        20.0,
+        "m",
+        "an address outside every building belongs to the nearest one within this distance",
+        _OURS,
+        minimum=0.0,
+        maximum=500.0,
     )
     persons_per_dwelling: float = rule(
         2.0,
@@ -174,38 +198,88 @@ class InferenceRules:
         maximum=100.0,
     )
     dwelling_phases: int = rule(
-        1, "1", "mains phases a dwelling's meter talks over (1 or 3)", "single-phase coupling assumed", minimum=1
+        1,
+        "1",
+        "mains phases a dwelling's meter talks over (1 or 3)",
+        "single-phase coupling assumed",
+        minimum=1,
+        maximum=3,
     )
     commercial_phases: int = rule(
-        3, "1", "mains phases a commercial meter talks over (1 or 3)", "three-phase coupling assumed", minimum=1
+        3,
+        "1",
+        "mains phases a commercial meter talks over (1 or 3)",
+        "three-phase coupling assumed",
+        minimum=1,
+        maximum=3,
     )
     # low-voltage network
     snap_tolerance_m: float = rule(
-        0.5, "m", "line ends closer than this are one node, where lines have no from and to columns", _OURS, minimum=0.0
+        0.5,
+        "m",
+        "line ends closer than this are one node, where lines have no from and to columns",
+        _OURS,
+        minimum=0.0,
+        maximum=50.0,
     )
     attach_distance_m: float = rule(
-        60.0, "m", "a meter without bus joins the nearest fed node within this distance", _OURS, minimum=0.0
+        60.0,
+        "m",
+        "a meter without bus joins the nearest fed node within this distance",
+        _OURS,
+        minimum=0.0,
+        maximum=5000.0,
     )
     max_meters_per_transformer: int = rule(
-        120, "1", "meters an inferred transformer feeds at most", _OURS + "; Schutterwald has 15 to 177", minimum=1
+        120,
+        "1",
+        "meters an inferred transformer feeds at most",
+        _OURS + "; Schutterwald has 15 to 177",
+        minimum=1,
+        maximum=10000,
     )
     max_feeder_length_m: float = rule(
-        550.0, "m", "cable from an inferred transformer to its farthest meter at most", _OURS, minimum=50.0
+        550.0,
+        "m",
+        "cable from an inferred transformer to its farthest meter at most",
+        _OURS,
+        minimum=50.0,
+        maximum=20000.0,
     )
     max_given_feeder_length_m: float = rule(
-        1500.0, "m", "along roads, farther from every given transformer than this a meter stays without one", _OURS
+        1500.0,
+        "m",
+        "along roads, farther from every given transformer than this a meter stays without one",
+        _OURS,
+        minimum=50.0,
+        maximum=50000.0,
     )
     max_gap_m: float = rule(
-        300.0, "m", "a stretch of road longer than this without customers separates two areas", _OURS, minimum=10.0
+        300.0,
+        "m",
+        "a stretch of road longer than this without customers separates two areas",
+        _OURS,
+        minimum=10.0,
+        maximum=20000.0,
     )
     max_service_length_m: float = rule(
-        250.0, "m", "longest service cable from the road; beyond it a building stays without transformer", _OURS
+        250.0,
+        "m",
+        "longest service cable from the road; beyond it a building stays without transformer",
+        _OURS,
+        minimum=1.0,
+        maximum=5000.0,
     )
     pole_transformer_meters: int = rule(
-        12, "1", "up to this number of meters an inferred transformer stands on a pole", _OURS, minimum=0
+        12, "1", "up to this number of meters an inferred transformer stands on a pole", _OURS, minimum=0, maximum=10000
     )
     kva_per_meter: float = rule(
-        3.0, "kVA", "rating reserved per meter when an inferred transformer is sized, diversity included", _OURS
+        3.0,
+        "kVA",
+        "rating reserved per meter when an inferred transformer is sized, diversity included",
+        _OURS,
+        minimum=0.01,
+        maximum=1000.0,
     )
     default_rating_kva: float = rule(
         400.0,
@@ -230,26 +304,47 @@ class InferenceRules:
         "kV",
         "substations with a higher voltage tag feed no houses",
         "IEC 60038, highest medium voltage",
-        minimum=1,
+        minimum=1.0,
+        maximum=1200.0,
     )
     # candidate sites and cells
-    candidate_spacing_m: float = rule(250.0, "m", "least distance between candidate sites", _OURS, minimum=0.0)
-    roof_spacing_m: float = rule(500.0, "m", "one roof, the highest, in each square of this size", _OURS, minimum=50.0)
-    substation_height_m: float = rule(5.0, "m", "antenna on a substation", _OURS, minimum=0.5)
-    pole_height_m: float = rule(8.0, "m", "antenna on a distribution pole", _OURS, minimum=0.5)
-    tower_height_m: float = rule(20.0, "m", "antenna on a transmission tower, below the conductors", _OURS, minimum=0.5)
-    mast_height_m: float = rule(25.0, "m", "antenna on a communication mast", _OURS, minimum=0.5)
-    roof_antenna_m: float = rule(2.0, "m", "antenna above a roof", _OURS, minimum=0.0)
+    candidate_spacing_m: float = rule(
+        250.0, "m", "least distance between candidate sites", _OURS, minimum=0.0, maximum=50000.0
+    )
+    roof_spacing_m: float = rule(
+        500.0, "m", "one roof, the highest, in each square of this size", _OURS, minimum=50.0, maximum=50000.0
+    )
+    substation_height_m: float = rule(5.0, "m", "antenna on a substation", _OURS, minimum=0.5, maximum=500.0)
+    pole_height_m: float = rule(8.0, "m", "antenna on a distribution pole", _OURS, minimum=0.5, maximum=500.0)
+    tower_height_m: float = rule(
+        20.0, "m", "antenna on a transmission tower, below the conductors", _OURS, minimum=0.5, maximum=500.0
+    )
+    mast_height_m: float = rule(25.0, "m", "antenna on a communication mast", _OURS, minimum=0.5, maximum=500.0)
+    roof_antenna_m: float = rule(2.0, "m", "antenna above a roof", _OURS, minimum=0.0, maximum=100.0)
     towers_are_own: bool = rule(False, "bool", "transmission towers belong to the planner", "often another operator's")
     poles_are_own: bool = rule(True, "bool", "distribution poles belong to the planner", _OURS)
-    site_margin_m: float = rule(1000.0, "m", "sites this far outside the boundary still count", _OURS, minimum=0.0)
-    assumed_cell_spacing_m: float = rule(
-        4000.0, "m", "distance between assumed operator cells", _OURS + "; real sites must come from the operator"
+    site_margin_m: float = rule(
+        1000.0, "m", "sites this far outside the boundary still count", _OURS, minimum=0.0, maximum=100000.0
     )
-    cell_height_m: float = rule(32.0, "m", "antenna of an operator cell without height", _OURS, minimum=5.0)
+    assumed_cell_spacing_m: float = rule(
+        4000.0,
+        "m",
+        "distance between assumed operator cells",
+        _OURS + "; real sites must come from the operator",
+        minimum=200.0,
+        maximum=100000.0,
+    )
+    cell_height_m: float = rule(
+        32.0, "m", "antenna of an operator cell without height", _OURS, minimum=5.0, maximum=500.0
+    )
     # the map
     boundary_margin_m: float = rule(
-        500.0, "m", "without a boundary layer the area is the hull of the meters and this margin", _OURS, minimum=1.0
+        500.0,
+        "m",
+        "without a boundary layer the area is the hull of the meters and this margin",
+        _OURS,
+        minimum=1.0,
+        maximum=100000.0,
     )
     stray_margin_m: float = rule(
         10000.0,
@@ -257,6 +352,7 @@ class InferenceRules:
         "without a boundary, a row this far beyond five interquartile ranges of its layer lies outside",
         _OURS,
         minimum=100.0,
+        maximum=1000000.0,
     )
     town_cover_ratio: float = rule(
         0.15,
@@ -278,14 +374,27 @@ class InferenceRules:
 
 
 def check_rules(rules: InferenceRules) -> None:
-    """Raise ValueError for a rule outside its limits, naming it."""
-    for item in fields(rules):
-        value, low, high = getattr(rules, item.name), item.metadata["minimum"], item.metadata["maximum"]
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise ValueError(f"rules.{item.name} = {value}: allowed is {low} to {high if high is not None else 'any'}")
+    """Raise ValueError for a rule outside its limits or without a finite value, naming it."""
+    _check_limits(rules, "area.rules")
     for name in ("dwelling_phases", "commercial_phases"):
         if getattr(rules, name) not in (1, 3):
-            raise ValueError(f"rules.{name} = {getattr(rules, name)}: write 1 or 3")
+            raise ValueError(f"area.rules.{name} = {getattr(rules, name)}: write 1 or 3")
+
+
+def check_inputs(inputs: AreaInputs) -> None:
+    """Raise ValueError for a number of the ``[area]`` section or of its rules outside its limits, naming it."""
+    _check_limits(inputs, "area")
+    check_rules(inputs.rules)
+
+
+def _check_limits(section: Any, where: str) -> None:
+    for item in fields(section):
+        value, low, high = getattr(section, item.name), item.metadata.get("minimum"), item.metadata.get("maximum")
+        if low is not None and not low <= value <= high:  # also where it is no number
+            unit = item.metadata["unit"]
+            raise ValueError(
+                f"{where}.{item.name} = {value}: allowed is {low:g} to {high:g}" + (f" {unit}" if unit != "1" else "")
+            )
 
 
 def rules_table(rules: InferenceRules) -> list[dict[str, Any]]:
@@ -306,7 +415,9 @@ class AreaInputs:
     transformers, buses, cables, switches : the low-voltage network as given; inferred where missing.
     power : poles, towers and substations as mapped;  masts, poles : layers of their own.
     candidate_sites : where radio equipment may stand; replaces what would be derived.
-    max_bad_share : a layer with a larger share of faulty rows is refused.
+    max_bad_share : a layer with a larger share of faulty rows is refused [0 to 1].
+    cable_types : the user's names of cable types to names that the power-line model knows, as
+        ``{"4c_70" = "NAYY 4x70"}``; a name that is not mapped is passed on as it is.
     """
 
     name: str
@@ -331,7 +442,10 @@ class AreaInputs:
     candidate_sites: LayerInput | None = None
     terrain: TerrainInput | None = None
     rules: InferenceRules = field(default_factory=InferenceRules)
-    max_bad_share: float = 0.2
+    max_bad_share: float = rule(
+        0.2, "1", "a layer with a larger share of faulty rows is refused", _OURS, minimum=0.0, maximum=1.0
+    )
+    cable_types: dict[str, str] = field(default_factory=dict)
 
 
 LAYER_ROLES = tuple(item.name for item in fields(AreaInputs) if "LayerInput" in str(item.type))

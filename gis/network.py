@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from .area import FeederNetwork
-from .audit import refuse_unusable
+from .audit import Audited, refuse_unusable
 from .clutter import built_ratio
+from .columns import texts
 from .desk import Desk, added_flag, with_faults
-from .feeders import attach_meters, given_network
+from .feeders import attach_meters, given_network, unknown_transformers
 from .given import given_transformers, no_transformers
 from .inferred import infer_network
 from .sites import mapped_substations
@@ -44,10 +47,11 @@ def _given_network(
 ) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
     rules = desk.inputs.rules
     switches = desk.layers["switches"].frame if "switches" in desk.layers else None
-    network = given_network(desk.audited["cables"], desk.audited.get("buses"), switches, transformers, rules)
+    network = given_network(_with_known_types(desk), desk.audited.get("buses"), switches, transformers, rules)
     desk.listed += [network.cables_listed, network.buses_listed, network.switches_listed]
     node, transformer, guessed, qa = attach_meters(meters, network, transformers, rules)
     desk.qa += [network.qa, qa]
+    _say_unknown(desk, qa, len(meters), own=True)
     refuse_unusable(with_faults(desk.audited["cables"], network.cables_listed), desk.inputs.max_bad_share)
     if guessed.any():
         desk.notes.append(f"{int(guessed.sum())} of {len(meters)} meters were joined to the nearest cable node.")
@@ -66,8 +70,14 @@ def _inferred_network(
     rules = desk.inputs.rules
     point, first, count = _service_points(meters)
     stated = _stated_transformer(meters, given if own else given.iloc[:0])
-    if "roads" not in desk.audited:
-        desk.notes.append("No roads layer: inferred cables run straight between neighbouring customers.")
+    unknown = unknown_transformers(meters, given if own else given.iloc[:0])
+    if own:
+        desk.qa.append(unknown)
+    _say_unknown(desk, unknown, len(meters), own)
+    if len(desk.frame("roads")) == 0:
+        desk.notes.append(
+            "No roads layer with a road in the area: inferred cables run straight between neighbouring customers."
+        )
     x, y = meters["x_m"].to_numpy(dtype=float)[first], meters["y_m"].to_numpy(dtype=float)[first]
     found = infer_network(x, y, count, given, own, stated[first], desk.frame("roads"), rules)
     transformer, node = found.transformer[point], found.feeder_node[point]
@@ -77,6 +87,30 @@ def _inferred_network(
     desk.notes += _network_notes(found, len(given), own, len(meters), int((transformer < 0).sum()), rules)
     meters = meters.assign(feeder_node=node.astype(np.int32), transformer=transformer.astype(np.int32), data_flag=flag)
     return _sorted_network(found.transformers, found.feeders, meters)
+
+
+def _with_known_types(desk: Desk) -> Audited:
+    """The cables with the names of types that ``[area.cable_types]`` gives; others stay as they are."""
+    audited, types = desk.audited["cables"], desk.inputs.cable_types
+    if not types:
+        return audited
+    named = [types.get(name, name) for name in texts(audited.frame, "cable").tolist()]
+    return replace(audited, frame=audited.frame.assign(cable=np.array(named, dtype=object)))
+
+
+def _say_unknown(desk: Desk, qa: pd.DataFrame, n_meters: int, own: bool) -> None:
+    """How many meters name a transformer that is not there."""
+    count = int((qa["code"] == "unknown_transformer").sum())
+    if count and own:
+        desk.notes.append(
+            f"{count} of {n_meters} meters name a transformer that is not among the usable ones of the layer "
+            "transformers; theirs is found by bus or place (each is listed as unknown_transformer)."
+        )
+    elif count:
+        desk.notes.append(
+            f"{count} of {n_meters} meters name a transformer, but there is no layer transformers; the names only keep "
+            "meters at one place apart."
+        )
 
 
 def _service_points(meters: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:
@@ -125,9 +159,31 @@ def _network_notes(found: Any, n_given: int, own: bool, n_meters: int, n_lost: i
         f"All {found.feeders.edge_from.size} cable sections (100%) are inferred along the roads, "
         f"{float(found.feeders.edge_length_m.sum()) / 1000.0:.1f} km in all.",
     ]
+    notes += _load_notes(found, n_given, n_meters)
     if n_lost:
         notes.append(
             f"{n_lost} of {n_meters} meters have no transformer: {found.n_off_road} places lie more than "
             f"{rules.max_service_length_m:g} m from a road, {found.n_beyond} out of every transformer's reach."
+        )
+    return notes
+
+
+MANY_TRANSFORMERS_SHARE = 1 / 3
+"""From this many inferred transformers per meter the inference, not the map, decides what power line costs."""
+
+
+def _load_notes(found: Any, n_given: int, n_meters: int) -> list[str]:
+    """How many meters an inferred transformer feeds, and a warning where that drives the comparison."""
+    loads = found.transformers["n_meters"].to_numpy()[n_given:]
+    if loads.size == 0:
+        return []
+    notes = [
+        f"An inferred transformer feeds {np.median(loads):g} meters in the median ({loads.min()} to {loads.max()})."
+    ]
+    if loads.size > MANY_TRANSFORMERS_SHARE * n_meters:
+        notes.append(
+            f"Careful: {loads.size} transformers were inferred for {n_meters} meters, so the inference drives the cost "
+            "of power line and the ranking of technologies; give area.transformers, or check max_gap_m, "
+            "max_feeder_length_m and max_meters_per_transformer under [area.rules]."
         )
     return notes

@@ -24,12 +24,13 @@ def network_graph(feeders: FeederNetwork) -> Any:
     return graph
 
 
-def audit_network(feeders: FeederNetwork, meter_node: Array) -> pd.DataFrame:
+def audit_network(feeders: FeederNetwork, meter_node: Array, transformer_ids: Array) -> pd.DataFrame:
     """Islands (no transformer feeds them), loops and open ends (no meter, no transformer at the end of a line).
 
     Parameters
     ----------
     meter_node : (n_meters,) feeder node of each meter, -1 for none.
+    transformer_ids : (n_transformers,) the user's ids.
 
     Returns
     -------
@@ -57,7 +58,10 @@ def audit_network(feeders: FeederNetwork, meter_node: Array) -> pd.DataFrame:
     node, code, detail = (list(column) for column in zip(*found, strict=True))
     area = feeders.node_area[node]
     names = np.array(
-        [f"node {n}" + (f" of transformer {a}" if a >= 0 else "") for n, a in zip(node, area, strict=True)]
+        [
+            f"node {n}" + (f" of transformer {transformer_ids[a]}" if a >= 0 else "")
+            for n, a in zip(node, area, strict=True)
+        ]
     )
     return fault_rows(
         "cables", np.full(len(node), -1), names, code, detail, _mm(feeders.node_x_m[node]), _mm(feeders.node_y_m[node])

@@ -16,7 +16,7 @@ from pyproj import CRS, Transformer
 from .columns import texts
 from .lines import PLACED, line_ends
 from .readers import Layer
-from .shapes import points_at, straight_lines
+from .shapes import middles, points_at, straight_lines
 
 Array = NDArray[Any]
 
@@ -117,8 +117,7 @@ def _transformer_places(layers: Mapping[str, Layer]) -> _Places:
 
 
 def _xy(frame: gpd.GeoDataFrame) -> Array:
-    bounds = frame.geometry.bounds.to_numpy(dtype=float)
-    return np.column_stack([(bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2])
+    return middles(frame.geometry.array)
 
 
 def _moved(xy: Array, source: CRS | None, target: CRS | None) -> Array:

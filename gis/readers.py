@@ -164,7 +164,13 @@ def _with_points(frame: pd.DataFrame, given: LayerInput, where: str) -> pd.DataF
 
 
 def _coordinate_columns(frame: pd.DataFrame, given: LayerInput, where: str) -> tuple[str, str] | None:
-    if given.x is not None or given.y is not None:
+    if (given.x is None) != (given.y is None):
+        told, lost = ("y", "x") if given.x is None else ("x", "y")
+        raise ValueError(
+            f"{where}: {told} is given without {lost}; write the name of the other coordinate column as {lost} too "
+            f"(columns: {', '.join(map(str, frame.columns))})"
+        )
+    if given.x is not None:
         for name in (given.x, given.y):
             if name not in frame.columns:
                 raise ValueError(

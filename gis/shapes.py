@@ -21,6 +21,17 @@ def straight_lines(from_xy_m: Array, to_xy_m: Array) -> Array:
     return np.asarray(shapely.linestrings(np.stack([from_xy_m, to_xy_m], axis=1)), dtype=object)
 
 
+def middles(shapes: Any) -> Array:
+    """(n, 2) place of each shape: a polygon's centroid, else the middle of the extent; NaN where there is none."""
+    shapes = np.asarray(shapes, dtype=object)
+    bounds = np.asarray(shapely.bounds(shapes), dtype=float).reshape(-1, 4)
+    xy = (bounds[:, :2] + bounds[:, 2:]) / 2
+    flat = np.flatnonzero((shapely.get_dimensions(shapes) == 2) & (shapely.area(shapes) > 0))
+    middle = shapely.centroid(shapes[flat])
+    xy[flat] = np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
+    return xy
+
+
 def lengths(shapes: Array) -> Array:
     """(n,) length of each shape [m]."""
     return np.asarray(shapely.length(shapes), dtype=float).reshape(-1)

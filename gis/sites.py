@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .columns import lengths_m, numbers, texts
+from .given import BAD_HEIGHT, bad_height
 from .inputs import InferenceRules
 from .keys import place_ids, place_names, text_keys
 from .terrain import FOOT_M, Bounds
@@ -23,12 +24,32 @@ _NO_KEY = np.uint64(0)
 
 SITE_KINDS = ("mast", "tower", "roof", "substation", "pole", "cell")
 SITE_COLUMNS = ("site_id", "key", "kind", "x_m", "y_m", "height_m", "clutter", "owner", "data_flag")
+OWNERS = ("own", "third_party")
+"""Who a candidate site belongs to; what is not one's own is rented."""
+
 RANK: Mapping[str, int] = {"mast": 0, "tower": 1, "roof": 2, "substation": 3, "pole": 4}
 """Which site stays where two stand closer than the spacing: the kinds that usually stand highest first."""
 
 SUBSTATION_WORDS = ("substation", "sub_station", "station", "transformer")
 SUBSTATION_FEEDS = ("substation", "sub_station", "transformer")
 """OSM power values; ``sub_station`` and ``station`` are the spellings before 2013; a ``station`` is of high voltage."""
+
+
+def site_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
+    """What a row of the user's candidate sites must not say: sentence to a test that returns (n,) bool."""
+    return {
+        BAD_HEIGHT: lambda frame: bad_height(_plain_heights(frame)),
+        f"owner is none of {', '.join(OWNERS)}": lambda frame: ~np.isin(_owners(frame), ("", *OWNERS)),
+    }
+
+
+def cell_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
+    """What a row of operator cells, poles or masts must not say: sentence to a test that returns (n,) bool."""
+    return {BAD_HEIGHT: bad_height}
+
+
+def _owners(frame: pd.DataFrame) -> Array:
+    return np.array([word.lower().replace(" ", "_") for word in texts(frame, "owner")], dtype=object)
 
 
 def mapped_substations(power: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
@@ -97,6 +118,8 @@ def candidate_sites(
 
 def given_sites(candidates: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:
     """The user's candidate layer: ``site_id, kind, height_m or height_ft, owner``; nothing is thinned.
+
+    A height that is not told is the rule's for the kind of site, and flagged.
 
     Raises ValueError for a kind that is not one of ``SITE_KINDS``.
     """
@@ -184,9 +207,9 @@ def _site_rows(
     frame: gpd.GeoDataFrame, kind: str | Array, default_height_m: float | Array, default_owner: str
 ) -> pd.DataFrame:
     middle = shapely.centroid(np.asarray(frame.geometry.array, dtype=object))
-    height_m, bad = lengths_m(_plain_heights(frame), "height_m", "height_ft", FOOT_M["ft"])
-    given = np.isfinite(height_m) & ~bad & (height_m > 0)
-    owner = texts(frame, "owner")
+    height_m, _ = lengths_m(_plain_heights(frame), "height_m", "height_ft", FOOT_M["ft"])
+    given = np.isfinite(height_m) & ~bad_height(_plain_heights(frame))
+    owner = _owners(frame)
     ids = texts(frame, "site_id")
     return pd.DataFrame(
         {
@@ -196,7 +219,7 @@ def _site_rows(
             "x_m": np.round(shapely.get_x(middle), 3),
             "y_m": np.round(shapely.get_y(middle), 3),
             "height_m": np.where(given, height_m, default_height_m),
-            "owner": np.where(owner != "", owner, default_owner),
+            "owner": np.where(np.isin(owner, OWNERS), owner, default_owner),
             "data_flag": np.where(given, "", "inferred"),
         }
     )
