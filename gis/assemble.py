@@ -117,7 +117,6 @@ def _audit_all(desk: Desk) -> None:
     """Every layer but the tables; meters and transformers must lie in the boundary, context is clipped later."""
     rules, share = desk.inputs.rules, desk.inputs.max_bad_share
     if "boundary" in desk.layers:
-        check_kind(desk.layers["boundary"])
         audited = audit_shapes(desk.layers["boundary"], desk.crs)
         refuse_unusable(audited, share)
         desk.audited["boundary"] = audited

@@ -52,9 +52,8 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
     ),
     **dict.fromkeys(("buildings", "landuse", "population"), (2,)),
     **dict.fromkeys(("roads", "cables"), (1,)),
-    "boundary": (1, 2),
 }
-"""Dimensions (0 points, 1 lines, 2 polygons) a layer may have; a polygon where a place is meant counts by its middle."""
+"""Dimensions a layer may have: 0 points, 1 lines, 2 polygons (which count by their centroid where a place is meant)."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from .area import FeederNetwork
-from .audit import CODES, Audited, fault_rows
+from .audit import CODES, Audited, fault_rows, no_rows
 from .columns import texts
 from .inputs import InferenceRules
 from .line_joints import by_place
@@ -189,6 +189,8 @@ def unknown_transformers(meters: gpd.GeoDataFrame, transformers: gpd.GeoDataFram
     """Meters that name a transformer which is not among the usable ones: they stay, and theirs is found by place."""
     named = texts(meters, "transformer")
     unknown = (named != "") & ~np.isin(named.astype(str), transformers["transformer_id"].to_numpy(dtype=str))
+    if not unknown.any():
+        return no_rows()
     words = [
         f'the meter names transformer "{name}", which is not among the usable rows of the layer transformers; '
         "its transformer is found by bus or place"

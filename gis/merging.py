@@ -24,6 +24,9 @@ ROUNDS = 6
 LEAST_GAIN_M = 10.0
 """A customer changes its transformer only for a way that is shorter by more than this [m]."""
 
+SLACK_M = 1.0
+"""Rounding of places and taps that no bound on a way may rest on [m]."""
+
 TRIED = 6
 """Nearest neighbours of an area that are tried as partners."""
 
@@ -62,6 +65,7 @@ def merged_clusters(
     total = [int(demand[points].sum()) for points in members]
     centre = fine.node.tolist()
     alive = [True] * len(members)
+    reach = [_extent_m(walk.graph, points) for points in members]
     queue = [(total[area], centre[area], area) for area in range(len(members))]
     heapq.heapify(queue)
     while queue:
@@ -69,10 +73,14 @@ def merged_clusters(
         if not alive[area]:
             continue
         best: tuple[float, int, int] | None = None
-        nodes, metres = walk.around(np.unique(graph.tap[members[area]]), max_gap_m)
-        for other in _neighbours(node_area[nodes], metres, area):
-            if total[area] + total[other] > max_demand:
-                continue
+        around = walk.neighbours(np.unique(graph.tap[members[area]]), max_gap_m, node_area, area, TRIED)
+        around = [other for other in around if total[area] + total[other] <= max_demand]
+        least_m = {
+            other: float(np.maximum(reach[area], reach[other]).reshape(2, -1).sum(axis=0).max()) / 2 for other in around
+        }
+        for other in sorted(around, key=lambda other: least_m[other]):
+            if least_m[other] > min(max_reach_m, best[0] if best else np.inf) + SLACK_M:
+                break  # no node is so near to all points: the way is never shorter than the straight line
             points = np.concatenate([members[area], members[other]])
             radius_m, middle = walk.middle(points, centre[other], max_reach_m)
             if radius_m <= max_reach_m and (best is None or (radius_m, centre[other]) < (best[0], centre[best[1]])):
@@ -83,6 +91,7 @@ def merged_clusters(
         members[area] = np.concatenate([members[area], members[other]])
         node_area[graph.tap[members[other]]] = area
         total[area] += total[other]
+        reach[area] = np.maximum(reach[area], reach[other])
         centre[area], alive[other] = middle, False
         heapq.heappush(queue, (total[area], middle, area))
     left = [area for area in range(len(members)) if alive[area] and members[area].size]
@@ -144,10 +153,11 @@ def _nearer(walk: Walk, site: Array, members: list[Array], owner: Array, max_rea
     return list(zip(rows[good].tolist(), other[good].tolist(), strict=True))
 
 
-def _neighbours(areas: Array, metres: Array, area: int) -> list[int]:
-    """Other areas among those of nodes, the nearest first."""
-    order = [int(one) for one in areas[np.argsort(metres, kind="stable")] if one >= 0 and one != area]
-    return list(dict.fromkeys(order))[:TRIED]
+def _extent_m(graph: RoadGraph, points: Array) -> Array:
+    """(8,) farthest taps of an area to east, north, north-east and south-east, then to the opposite sides [m]."""
+    x, y = graph.x_m[graph.tap[points]], graph.y_m[graph.tap[points]]
+    along = np.stack([x, y, (x + y) / np.sqrt(2.0), (x - y) / np.sqrt(2.0)])
+    return np.concatenate([along.max(axis=1), (-along).max(axis=1)])
 
 
 def _split_by(rows: Array, number: Array, n_numbers: int) -> list[Array]:

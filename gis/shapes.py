@@ -29,7 +29,7 @@ def middles(shapes: Any) -> Array:
     flat = np.flatnonzero((shapely.get_dimensions(shapes) == 2) & (shapely.area(shapes) > 0))
     middle = shapely.centroid(shapes[flat])
     xy[flat] = np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
-    return xy
+    return np.asarray(xy)
 
 
 def lengths(shapes: Array) -> Array:

@@ -20,6 +20,7 @@ from .g3_framing import (
     ACK_CYCLE_S,
     CIFS_S,
     HIGH_PRIORITY_SLOTS,
+    MAX_BACKOFFS,
     SLOT_S,
     MacSettings,
     fragment_sizes_bytes,
@@ -199,7 +200,7 @@ class G3Cell:
 
     def _contend(self, attempt: int) -> Steps:
         """Back off until the channel is idle; None where it stays busy."""
-        for busy in range(self._mac.max_backoffs + 1):
+        for busy in range(MAX_BACKOFFS + 1):
             exponent = min(self._mac.min_be + attempt + busy, self._mac.max_be)
             slots = HIGH_PRIORITY_SLOTS + int(self._rng.integers(1, 2**exponent, endpoint=True))
             yield self.env.timeout(CIFS_S + slots * SLOT_S)

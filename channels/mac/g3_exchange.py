@@ -13,12 +13,12 @@ from ..paths import CablePaths, other_end
 from ..phy.g3_ofdm import Mode, threshold_db
 from ..technology import UP, Exchanges, LinkQuality, Outcome, Reason, Routes
 from .g3_framing import HopCost, MacSettings, hop_cost, hop_table
-from .g3_polling import poll
+from .g3_polling import MOST_ROUNDS, poll
 
 Array = NDArray[Any]
 
 CAPACITY_SHARE = 0.01
-"""A meter is limited by capacity where an endless window would raise its probability by more than this."""
+"""A meter lacks capacity where an endless window or endless patience would raise its probability by more than this."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,15 @@ def route_costs(
 
 @dataclass(frozen=True)
 class _Jobs:
-    """One job per service and meter: all its exchanges of the period in one go."""
+    """One job per service and meter: all its exchanges of the period in one go.
+
+    success, patient : probability that one attempt completes, with timeouts and if everybody waited without end
+    """
 
     service: Array
     meter: Array
     success: Array
+    patient: Array
     time_s: Array
     frames: Array
     not_before_s: Array
@@ -147,20 +151,22 @@ def _exchange_jobs(exchanges: Exchanges, cost: HopCost, response_s: float) -> _J
     lost = (1 - once) ** tries
     started = np.where(once > 0, (1 - lost) / np.where(once > 0, once, 1.0), tries)
     busy_s = started * leg_s + (started - 1) * wait_s + lost * wait_s
-    going, time, frames = np.ones(first.size), np.zeros(first.size), np.zeros(first.size)
+    going, endless, time, frames = (fill(first.size) for fill in (np.ones, np.ones, np.zeros, np.zeros))
     for position in range(int(ordinal.max(initial=-1)) + 1):
         rows = np.flatnonzero(ordinal == position)
         at = exchange[rows]
         time[at] += going[at] * busy_s[rows]
         frames[at] += going[at] * started[rows] * cost.frames[rows]
         going[at] *= 1 - lost[rows]
+        endless[at] *= 1 - (1 - cost.success[rows]) ** tries[rows]
     meter, service = exchanges.meter[first].astype(np.int64), exchanges.service[first].astype(np.int64)
     span = int(meter.max(initial=0)) + 1
     key, job = np.unique(service * span + meter, return_inverse=True)
-    start, success = np.full(key.size, np.inf), np.ones(key.size)
+    start, success, patient = np.full(key.size, np.inf), np.ones(key.size), np.ones(key.size)
     np.minimum.at(start, job, exchanges.not_before_s[first])
     np.multiply.at(success, job, going)
-    return _Jobs(key // span, key % span, success, np.bincount(job, time), np.bincount(job, frames), start)
+    np.multiply.at(patient, job, endless)
+    return _Jobs(key // span, key % span, success, patient, np.bincount(job, time), np.bincount(job, frames), start)
 
 
 def carry_exchanges(
@@ -173,8 +179,8 @@ def carry_exchanges(
     draws: Draws,
     *,
     response_s: float,
-    rounds: int,
     parallel: int,
+    airtime_share: float,
     alone: bool,
 ) -> Outcome:
     """Fate of every service of every meter in one replication.
@@ -182,12 +188,13 @@ def carry_exchanges(
     Parameters
     ----------
     exchanges, routes, paths, quality, draws : as in the protocol
-    response_s : time a meter takes to answer [s];  rounds, parallel, alone : see `g3_polling.poll`
+    response_s : time a meter takes to answer [s];  parallel, airtime_share, alone : see `g3_polling.poll`
 
     Returns
     -------
     Outcome. Services with the shorter window come first at each concentrator, meters in an order drawn per replication;
-    latency counts from the earliest start of the service.
+    latency counts from the earliest start of the service. What the window, the airtime or a timeout cuts off lacks
+    capacity: the channel is too slow for what is asked of it.
     """
     cost = route_costs(table, mac, exchanges, routes, paths, quality)
     jobs = _exchange_jobs(exchanges, cost, response_s)
@@ -203,8 +210,9 @@ def carry_exchanges(
         window[service],
         jobs.success[routed],
         jobs.time_s[routed],
-        rounds=rounds,
+        rounds=MOST_ROUNDS,
         parallel=parallel,
+        airtime_share=airtime_share,
         alone=alone,
     )
     shape = (len(exchanges.services), paths.n_meters)
@@ -213,7 +221,8 @@ def carry_exchanges(
     reason[jobs.service, jobs.meter] = routes.reason[jobs.meter]
     p_arrive[service, meter], p50[service, meter], p95[service, meter] = fate.p_arrive, fate.p50_s, fate.p95_s
     attempts[service, meter] = fate.attempts * jobs.frames[routed]
-    crowded = fate.p_eventually - fate.p_arrive > CAPACITY_SHARE
+    hurried = (jobs.patient - jobs.success)[routed] > CAPACITY_SHARE
+    crowded = hurried | (fate.p_eventually - fate.p_arrive > CAPACITY_SHARE)
     weakest = weakest_limit(routes, paths, quality)[meter]
     reason[service, meter] = np.select([crowded, fate.p_arrive < 1 - 1e-9], [Reason.CAPACITY, weakest], Reason.NONE)
     return Outcome(p_arrive, p50, p95, attempts, reason)

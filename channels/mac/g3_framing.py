@@ -28,6 +28,8 @@ Array = NDArray[Any]
 SLOT_S = 2 * SYMBOL_S
 CIFS_S = RIFS_S = 8 * SYMBOL_S
 HIGH_PRIORITY_SLOTS = 7
+MAX_BACKOFFS = 50
+"""macMaxCSMABackoffs: busy assessments before a frame is given up; a cell that is polled never comes near it."""
 FRAGMENT_BYTES = 400
 """Largest 6LoWPAN fragment with its headers, the MAC payload limit."""
 
@@ -37,7 +39,6 @@ class MacSettings:
     """MAC constants of one network.
 
     min_be, max_be : backoff exponents;  frame_retries : repetitions of one segment
-    max_backoffs : busy channel assessments before a frame is given up
     mac_overhead_bytes : MAC header, security, integrity code, segment control and FCS of one segment
     mesh_header_bytes, fragment_header_bytes : per fragment;  ip_header_bytes : compressed IPv6 and UDP, per message
     processing_s : per hop and fragment, at the receiving modem
@@ -47,7 +48,6 @@ class MacSettings:
     min_be: int
     max_be: int
     frame_retries: int
-    max_backoffs: int
     mac_overhead_bytes: int
     mesh_header_bytes: int
     fragment_header_bytes: int
@@ -66,7 +66,7 @@ def fragment_sizes_bytes(message_bytes: int, mac: MacSettings) -> list[int]:
 
     The first fragment also carries the compressed IP and UDP headers; an unfragmented message has no fragment header.
 
-    >>> mac = MacSettings(3, 8, 5, 50, 25, 5, 5, 10, 0.0, 1.5)
+    >>> mac = MacSettings(3, 8, 5, 25, 5, 5, 10, 0.0, 1.5)
     >>> fragment_sizes_bytes(100, mac), fragment_sizes_bytes(800, mac)
     ([115], [400, 400, 40])
     """

@@ -32,6 +32,16 @@ class GammaTime:
         """Probability of ending within ``left_s`` [s], (n,); 0 where nothing is left."""
         return np.asarray(gammainc(self.shape, np.maximum(left_s, 0.0) / self.scale_s))
 
+    def moments_within(self, left_s: Array) -> tuple[Array, Array]:
+        """Mean [s] and variance [s^2] of the durations that end within ``left_s`` [s], (n,); ``left_s`` and 0 if none."""
+        bound = np.maximum(left_s, 0.0) / self.scale_s
+        inside = gammainc(self.shape, bound)
+        some = np.where(inside > 1e-300, inside, 1.0)
+        mean_s = self.shape * self.scale_s * gammainc(self.shape + 1.0, bound) / some
+        square_s2 = self.shape * (self.shape + 1.0) * self.scale_s**2 * gammainc(self.shape + 2.0, bound) / some
+        known = inside > 1e-300
+        return np.where(known, mean_s, left_s), np.where(known, np.maximum(square_s2 - mean_s**2, 0.0), 0.0)
+
     def quantile_s(self, share: float) -> Array:
         """Duration not exceeded in that share of cases [s], (n,)."""
         return np.asarray(gammaincinv(self.shape, share) * self.scale_s)

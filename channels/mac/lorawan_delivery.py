@@ -63,6 +63,7 @@ class Fate:
     """What becomes of each leg; columns (n_legs,).
 
     p : completes in time;  p50_s, p95_s : latency when it does;  attempts : frames sent
+    quiet_s : from the start of the leg until its sender may send again, duty cycle kept [s]
     lost_link, lost_traffic, lost_duty : probability lost to the link, to other traffic, and to the duty cycle of
     the meter (too late) or of the gateway (no answer).
     """
@@ -71,6 +72,7 @@ class Fate:
     p50_s: Array
     p95_s: Array
     attempts: Array
+    quiet_s: Array
     lost_link: Array
     lost_traffic: Array
     lost_duty: Array
@@ -98,7 +100,7 @@ def deliver(legs: Legs, air: Air, rules: AirRules, *, interference: bool) -> Fat
     down = air.down_success[legs.meter]
     alone = _complete(legs, _any_gateway(clear, pairs), down)
     if not interference:
-        return _judged(alone, alone, alone)
+        return _judged(legs, alone, alone, alone)
     fate = heard = alone
     attempts, requests = alone.attempts, alone.requests
     for number in range(MAX_ITERATIONS):
@@ -110,7 +112,7 @@ def deliver(legs: Legs, air: Air, rules: AirRules, *, interference: bool) -> Fat
         attempts, requests = attempts + step, requests + weight * (fate.requests - requests)
         if np.abs(step).sum() <= SETTLED * attempts.sum():
             break
-    return _judged(fate, heard, alone)
+    return _judged(legs, fate, heard, alone)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def _complete(legs: Legs, frame: Array, down: Array) -> _Completion:
     done_s = _done_by_round_s(legs, repeats)
     limit = np.where(legs.fragmented | ~legs.up, n_rounds, np.minimum(legs.copies, n_rounds))
     limit = np.where(~legs.up & ~legs.fragmented, np.minimum(legs.copies, n_rounds), limit)
-    in_time = (done_s <= legs.available_s * (1.0 + 1e-12)).sum(axis=0)
+    in_time = (done_s <= np.minimum(legs.available_s, legs.answer_s) * (1.0 + 1e-12)).sum(axis=0)
     held = np.minimum(limit, in_time)
     column = np.arange(legs.meter.size)
     p_once = np.where(held > 0, by_round[np.maximum(held, 1) - 1, column], 0.0)
@@ -245,14 +247,19 @@ def _quantile_s(by_round: Array, done_s: Array, target: Array) -> Array:
     return np.asarray(done_s[first, np.arange(target.size)])
 
 
-def _judged(fate: _Completion, heard: _Completion, alone: _Completion) -> Fate:
-    """What was lost to what: ``heard`` has all downlinks granted, ``alone`` has no other traffic either."""
+def _judged(legs: Legs, fate: _Completion, heard: _Completion, alone: _Completion) -> Fate:
+    """What was lost to what: ``heard`` has all downlinks granted, ``alone`` has no other traffic either.
+
+    Time that runs out is the duty cycle's fault, unless the asking side gave up first.
+    """
+    late, gave_up = np.maximum(alone.p_any_time - alone.p, 0.0), legs.answer_s < legs.available_s
     return Fate(
         p=fate.p,
         p50_s=fate.p50_s,
         p95_s=fate.p95_s,
         attempts=fate.attempts,
         lost_link=1.0 - alone.p_any_time,
-        lost_traffic=np.maximum(alone.p - heard.p, 0.0),
-        lost_duty=np.maximum(alone.p_any_time - alone.p, 0.0) + np.maximum(heard.p - fate.p, 0.0),
+        lost_traffic=np.maximum(alone.p - heard.p, 0.0) + np.where(gave_up, late, 0.0),
+        lost_duty=np.where(gave_up, 0.0, late) + np.maximum(heard.p - fate.p, 0.0),
+        quiet_s=fate.attempts * legs.interval_s,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..phy.lora import SPREADING_FACTORS, time_on_air_s
 from ..technology import UP, Exchanges
 from . import schc
+from .answers import request_of
 
 Array = NDArray[Any]
 
@@ -42,6 +43,7 @@ class Legs:
     up : bool;  fragmented : bool;  n_frames : int;  phy_bytes : PHY payload of the longest frame [B]
     frame_s : time on air of that frame [s];  interval_s : from one frame to the next, duty cycle kept [s]
     spread_s : time over which the meter's starts are spread [s];  available_s : time left to finish [s]
+    answer_s : time left to answer before the asking side gives up [s]; inf where nobody waits
     copies : times a single frame is sent, or a failed datagram is started.
     """
 
@@ -54,6 +56,7 @@ class Legs:
     interval_s: Array
     spread_s: Array
     available_s: Array
+    answer_s: Array
     copies: Array
 
 
@@ -115,7 +118,7 @@ def legs_of(exchanges: Exchanges, rows: Array, up_rate: Array, down_rate: Array,
 
     References
     ----------
-    EN 300 220-2 V3.3.1 (duty cycle per sub-band), LoRaWAN L2 1.0.4 section 4.3 (NbTrans).
+    EN 300 220-2 V3.3.1 (duty cycle per sub-band), LoRaWAN L2 1.0.4 section 4.3 (NbTrans); `answers.request_of`.
     """
     frames = frames_of(exchanges, rows, up_rate, down_rate, residue_bytes=rules.residue_bytes)
     up = exchanges.direction[rows] == UP
@@ -129,6 +132,9 @@ def legs_of(exchanges: Exchanges, rows: Array, up_rate: Array, down_rate: Array,
     others = np.maximum(all_need - slot_need_s / window_s, 0.0)
     free_s = window_s * (1.0 - rules.spread_ratio) * np.maximum(1.0 - others, 0.0)
     starts = np.maximum(exchanges.tries[rows].astype(np.int64), 1)
+    asked_s = (frames.n_frames - 1) * interval_s + frames.frame_s
+    request = request_of(exchanges, rows)
+    waited_s = exchanges.timeout_s[rows] - np.where(request >= 0, asked_s[request], 0.0)
     blind = rules.n_transmissions * (starts if rules.pull else 1)
     return Legs(
         meter=meter,
@@ -140,6 +146,7 @@ def legs_of(exchanges: Exchanges, rows: Array, up_rate: Array, down_rate: Array,
         interval_s=interval_s,
         spread_s=window_s * rules.spread_ratio * n_starts,
         available_s=free_s * need_s / slot_need_s,
+        answer_s=np.where(request >= 0, waited_s, np.inf),
         copies=np.where(up & ~frames.fragmented, blind, starts),
     )
 

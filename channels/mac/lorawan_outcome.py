@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..technology import Exchanges, Outcome, Reason
+from ..technology import UP, Exchanges, Outcome, Reason
 from .lorawan_delivery import Fate
 
 Array = NDArray[Any]
@@ -29,9 +29,9 @@ def outcome_of(
 
     Returns
     -------
-    Outcome, columns (n_services, n_meters): all legs must arrive; the latency of an exchange is the sum over its
-    legs, that of a service the longest of its exchanges. A service that says nothing about a meter is
-    ``DATA_MISSING``.
+    Outcome, columns (n_services, n_meters): all legs must arrive; the legs of an exchange follow one
+    another, and each waits until its sender may be on the air again; the latency of a service is the longest of its
+    exchanges. A service that says nothing about a meter is ``DATA_MISSING``.
     """
     n_services = len(exchanges.services)
     cell = exchanges.service[rows].astype(np.int64) * n_meters + exchanges.meter[rows]
@@ -47,8 +47,8 @@ def outcome_of(
     shape = (n_services, n_meters)
     return Outcome(
         p_arrive=p.reshape(shape),
-        latency_p50_s=_latency_s(exchanges, rows, cell, fate.p50_s, p).reshape(shape),
-        latency_p95_s=_latency_s(exchanges, rows, cell, fate.p95_s, p).reshape(shape),
+        latency_p50_s=_latency_s(exchanges, rows, cell, fate.p50_s, fate.quiet_s, p).reshape(shape),
+        latency_p95_s=_latency_s(exchanges, rows, cell, fate.p95_s, fate.quiet_s, p).reshape(shape),
         attempts=np.bincount(cell, fate.attempts, size).reshape(shape),
         reason=reason.astype(np.int8).reshape(shape),
     )
@@ -61,10 +61,17 @@ def _reason(cell: Array, fate: Fate, size: int, link_limit: Array) -> Array:
     return np.select([worst == 0, worst == 1], [link_limit, Reason.CAPACITY], Reason.DUTY_CYCLE)
 
 
-def _latency_s(exchanges: Exchanges, rows: Array, cell: Array, leg_s: Array, p: Array) -> Array:
+def _latency_s(exchanges: Exchanges, rows: Array, cell: Array, leg_s: Array, quiet_s: Array, p: Array) -> Array:
     _, exchange = np.unique(exchanges.exchange[rows], return_inverse=True)
-    whole_s = np.zeros(exchange.max(initial=-1) + 1)
-    np.add.at(whole_s, exchange, leg_s)
+    n_exchanges, up = int(exchange.max(initial=-1)) + 1, (exchanges.direction[rows] == UP).astype(np.int64)
+    number = exchanges.leg[rows].astype(np.int64)
+    whole_s, free_s = np.zeros(n_exchanges), np.zeros((n_exchanges, 2))
+    for k in range(int(number.max(initial=-1)) + 1):
+        now = np.flatnonzero(number == k)
+        one, sender = exchange[now], up[now]
+        start_s = np.maximum(whole_s[one], free_s[one, sender])
+        whole_s[one] = start_s + leg_s[now]
+        free_s[one, sender] = start_s + np.maximum(quiet_s[now], leg_s[now])
     out = np.zeros(p.size)
     np.maximum.at(out, cell, whole_s[exchange])
     return np.where(p > 0.0, out, np.inf)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..paths import RadioPaths
 from ..technology import UP, Exchanges, Outcome, Reason, Routes
+from .answers import answered_in_time, request_of
 from .csma_154 import LegSums, application_tries, queue_start_s
 from .gamma_time import GammaTime
 
@@ -20,7 +21,10 @@ _CERTAIN = 1.0 - 1e-9
 
 @dataclass(frozen=True)
 class Turns:
-    """Exchanges folded per (service, meter), flat; ``starts`` is per leg."""
+    """Exchanges folded per (service, meter), flat; ``starts`` is per leg.
+
+    ``log_arrival`` knows no timeout; what the channel cannot hold and what is answered too late is ``channel_share``.
+    """
 
     log_arrival: Array
     mean_s: Array
@@ -49,6 +53,7 @@ class Traffic:
     window_s: Array
     timeout_s: Array
     tries: Array
+    request: Array
     n_services: int
     n_meters: int
     n_sites: int
@@ -82,6 +87,7 @@ class Traffic:
             np.repeat(window_s, paths.n_meters),
             exchanges.timeout_s[rows],
             exchanges.tries[rows],
+            request_of(exchanges, rows),
             len(exchanges.services),
             paths.n_meters,
             paths.n_sites,
@@ -94,11 +100,15 @@ class Traffic:
         self, sums: LegSums, starts: Array, polling: Array, parallel_sessions: int, max_utilisation: float
     ) -> Turns:
         """Legs to exchanges, and exchanges to a place in their collector's queue."""
-        arrived, starts, failed, failed_s2 = application_tries(np.exp(sums.log_arrival), self.tries)
+        once = np.exp(sums.log_arrival)
+        answered, leg_s, leg_s2 = answered_in_time(sums.mean_s, sums.variance_s2, self.timeout_s, self.request)
+        patient = application_tries(once, self.tries)[0]
+        arrived, starts, failed, failed_s2 = application_tries(once * answered, self.tries)
         with np.errstate(divide="ignore"):
-            log_arrival = self._sum(np.log(arrived))
-        mean_s = self._sum(sums.mean_s + failed * self.timeout_s)
-        variance_s2 = self._sum(sums.variance_s2 + failed_s2 * self.timeout_s**2)
+            log_arrival = self._sum(np.log(patient))
+            answered_share = np.exp(self._sum(np.log(np.where(patient > 0.0, arrived / np.maximum(patient, 1e-300), 1.0))))
+        mean_s = self._sum(leg_s + failed * self.timeout_s)
+        variance_s2 = self._sum(leg_s2 + failed_s2 * self.timeout_s**2)
         channel_s = self._sum(sums.root_s * starts)
         routed = self.site >= 0
         slot_s = np.where(routed, np.maximum(mean_s / parallel_sessions, channel_s / max_utilisation), 0.0)
@@ -122,7 +132,7 @@ class Traffic:
             self._sum(sums.attempts * starts),
             np.maximum(start_s, self.not_before_s),
             slot_s,
-            channel_share,
+            channel_share * answered_share,
             starts,
         )
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..draws import Draws
 from ..paths import Enclosure
+from ..technology import WallSettings
 from .guards import coded, ratio
 from .p2109 import building_entry_loss_db
 
@@ -17,11 +18,7 @@ Array = NDArray[Any]
 PURPOSE = "enclosure loss"
 """Name of the draw behind ``uniform``, so that every radio technology sees the same walls."""
 
-FACADE_BOX_DB = (3.0, 6.0)
-BASEMENT_EXTRA_DB = (10.0, 15.0)
-STEEL_CABINET_DB = (10.0, 20.0)
-PIT_DB = (20.0, 35.0)
-"""Ranges that utilities use, lowest to highest; no standard stands behind them (confidence C)."""
+_TYPICAL_WALLS = WallSettings()
 
 
 def enclosure_loss_db(
@@ -30,10 +27,7 @@ def enclosure_loss_db(
     *,
     frequency_hz: float,
     building_class: str = "traditional",
-    facade_box_db: tuple[float, float] = FACADE_BOX_DB,
-    basement_extra_db: tuple[float, float] = BASEMENT_EXTRA_DB,
-    steel_cabinet_db: tuple[float, float] = STEEL_CABINET_DB,
-    pit_db: tuple[float, float] = PIT_DB,
+    walls: WallSettings = _TYPICAL_WALLS,
 ) -> Array:
     """Loss between the outside and the antenna of each meter.
 
@@ -45,13 +39,11 @@ def enclosure_loss_db(
         One draw in (0, 1) per meter and replication: where in its distribution the meter lies.
     frequency_hz : carrier [Hz], positive.
     building_class : class of `p2109.building_entry_loss_db`.
-    facade_box_db, basement_extra_db, steel_cabinet_db, pit_db
-        Lowest and highest loss [dB], taken as uniform (confidence C); the basement comes on top of building entry.
+    walls : lowest and highest loss of each kind [dB], taken as uniform; the basement comes on top of building entry.
 
     Returns
     -------
-    (n,) loss [dB], at least 0. Raises ValueError for an unknown code, a draw outside (0, 1), or a range that is
-    negative or upside down.
+    (n,) loss [dB], at least 0. Raises ValueError for an unknown code or a draw outside (0, 1).
 
     References
     ----------
@@ -67,14 +59,12 @@ def enclosure_loss_db(
     loss_db = np.zeros(code.shape)
     loss_db[inside] = building_entry_loss_db(u[inside], frequency_hz=frequency_hz, building_class=building_class)
     ranges = {
-        Enclosure.FACADE_BOX: facade_box_db,
-        Enclosure.BASEMENT: basement_extra_db,
-        Enclosure.STEEL_CABINET: steel_cabinet_db,
-        Enclosure.PIT: pit_db,
+        Enclosure.FACADE_BOX: (walls.facade_box_low_db, walls.facade_box_high_db),
+        Enclosure.BASEMENT: (walls.basement_low_db, walls.basement_high_db),
+        Enclosure.STEEL_CABINET: (walls.steel_cabinet_low_db, walls.steel_cabinet_high_db),
+        Enclosure.PIT: (walls.pit_low_db, walls.pit_high_db),
     }
     for kind, (low, high) in ranges.items():
-        if not 0.0 <= low <= high:
-            raise ValueError(f"loss range of {kind.name.lower()} must run upwards from 0: ({low}, {high})")
         loss_db += np.where(code == kind, low + u * (high - low), 0.0)
     return np.asarray(np.maximum(loss_db, 0.0))
 
@@ -87,7 +77,7 @@ def node_enclosure_loss_db(
     frequency_hz: float,
     building_class: str = "traditional",
     offset_db: float = 0.0,
-    basement_extra_db: tuple[float, float] = BASEMENT_EXTRA_DB,
+    walls: WallSettings = _TYPICAL_WALLS,
 ) -> Array:
     """Loss of every node between its antenna and the outside in one replication: one wall for all technologies.
 
@@ -99,7 +89,7 @@ def node_enclosure_loss_db(
     node_enclosure : (n_nodes,) ``Enclosure`` codes.
     node_key : (n_nodes,) uint64 stable keys.
     draws : draws of this replication.
-    frequency_hz, building_class, basement_extra_db : as in `enclosure_loss_db`.
+    frequency_hz, building_class, walls : as in `enclosure_loss_db`.
     offset_db : added wherever there is an enclosure [dB], of either sign; what is left stays at least 0.
 
     Returns
@@ -115,7 +105,7 @@ def node_enclosure_loss_db(
         draws.uniform(PURPOSE, node_key),
         frequency_hz=frequency_hz,
         building_class=building_class,
-        basement_extra_db=basement_extra_db,
+        walls=walls,
     )
     return with_offset_db(loss_db, node_enclosure, offset_db)
 

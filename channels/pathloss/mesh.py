@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from .free_space import free_space_loss_db
-from .hata import hata_loss_db
+from .macro import extended_hata_db, extended_hata_in_range
 from .p526 import terrain_excess_db
 from .p1411 import near_street_loss_db
 
@@ -18,9 +18,7 @@ Array = NDArray[Any]
 
 _SEVERITY = np.array([0, 2, 3, 1, 4, 0], np.int8)
 """How built-up each ``Clutter`` code is; the worse end of a link names its surroundings."""
-_NEAR_M, _FAR_M = 40.0, 100.0
-"""Below 40 m the pole model is free space, above 100 m Hata, a straight line over log distance between."""
-_STREET_RANGE_M, _POLE_RANGE_M = 3e3, 40e3
+_STREET_RANGE_M = 3e3
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,10 @@ def mesh_loss(
     terrain_db = terrain_excess_db(
         terrain_m, distance_m, start_height_m=heights_m[0], end_height_m=heights_m[1], frequency_hz=frequency_hz
     )
-    fitted = (distance_m <= np.where(street, _STREET_RANGE_M, _POLE_RANGE_M)) & (high_m <= 200.0)
+    elevated = extended_hata_in_range(
+        distance_m, frequency_hz=frequency_hz, site_height_m=high_m, meter_height_m=np.minimum(*heights_m)
+    )
+    fitted = np.where(street, (distance_m <= _STREET_RANGE_M) & (high_m <= 200.0), elevated)
     return MeshLoss(outdoor_db, terrain_db, fitted)
 
 
@@ -95,7 +96,7 @@ def link_loss_db(
     """Outdoor loss between two antennas of any height below about 200 m, over flat ground.
 
     The smaller of two models, never below free space: street level to street level (P.1411), and an elevated antenna
-    over the roofs (Hata with 20 dB per decade of height below 30 m). So the loss never grows with either height,
+    over the roofs (`macro.extended_hata_db`). So the loss never grows with either height,
     has no step, and equals P.1411 between two meters.
 
     Parameters
@@ -118,15 +119,13 @@ def link_loss_db(
     """
     ratio = np.clip(ndtr(normal), 0.01, 0.99)
     street_db = near_street_loss_db(distance_m, frequency_hz=frequency_hz, location_ratio=ratio, environment=clutter)
-    far_db = hata_loss_db(
-        np.maximum(distance_m, _FAR_M),
+    median_db = extended_hata_db(
+        distance_m,
         frequency_hz=frequency_hz,
-        site_height_m=np.maximum(high_height_m, 30.0),
-        meter_height_m=np.clip(low_height_m, 1.0, 10.0),
+        site_height_m=high_height_m,
+        meter_height_m=low_height_m,
         environment=clutter,
-    ) + 20.0 * np.log10(30.0 / np.minimum(high_height_m, 30.0))
+    )
+    pole_db = median_db + sigma_db * normal
     free_db = free_space_loss_db(distance_m, frequency_hz)
-    near_db = free_space_loss_db(np.minimum(distance_m, _NEAR_M), frequency_hz)
-    weight = np.clip(np.log(distance_m / _NEAR_M) / np.log(_FAR_M / _NEAR_M), 0.0, 1.0)
-    pole_db = near_db + weight * (far_db - near_db) + sigma_db * normal
     return np.maximum(np.minimum(street_db, pole_db), free_db), street_db <= pole_db

@@ -16,6 +16,8 @@ FCS_BYTES = 4
 MAX_PSDU_BYTES = 1576
 """Longest frame that public FAN stacks hand to the radio, check sequence included."""
 
+REFERENCE_NOISE_FIGURE_DB = 7.0
+"""Noise figure at which the sensitivities of ``MODES`` are taken to hold (5-8 dB in sub-GHz data sheets, B)."""
 REFERENCE_BYTES = 250
 REFERENCE_PER = 0.1
 """Sensitivity is the level at which one frame in ten of this length is lost (IEEE 802.15.4-2020 clause 19.6.7)."""

@@ -72,7 +72,7 @@ _SUFFIX = re.compile(r"\s+(SE|SM|RE|RM|SMV|J|O|XLPE|0[.,]6/1(\s*KV)?)$", re.IGNO
 def cable_name(name: str) -> str:
     """The table's name of a cable type as utilities write it.
 
-    Raises ValueError that lists the known names where the type is unknown.
+    Raises ValueError that says where to map it and lists the known names where the type is unknown.
 
     >>> cable_name("NAYY 4x50 SE")
     'NAYY 4x50'
@@ -84,7 +84,9 @@ def cable_name(name: str) -> str:
     for known in CABLES:
         if known.replace(" ", "").lower() == key:
             return known
-    raise ValueError(f"cable type {name!r} is unknown; use one of {', '.join(CABLES)}")
+    raise ValueError(
+        f"cable type {name!r} is unknown; map it to a known type in [area.cable_types]: {', '.join(CABLES)}"
+    )
 
 
 def line_constants(cable: str, frequency_hz: Array) -> tuple[Array, Array, Array, Array]:

@@ -11,6 +11,17 @@ from ..phy import g3_ofdm
 from ..technology import Scenario, parameter
 from .channel import ChannelSettings
 from .emission import EmitterSettings
+from .loads import HOUSE_IMPEDANCE
+from .noise import CYCLE_REGIONS
+
+RISING = (
+    ("min_be", "max_be"),
+    ("house_phase_low_deg", "house_phase_high_deg"),
+    ("emitter_low_dbuv", "emitter_high_dbuv"),
+    ("emitter_switching_low_hz", "emitter_switching_high_hz"),
+    ("emitter_width_low_hz", "emitter_width_high_hz"),
+)
+"""Pairs of parameters of which the first may not exceed the second."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class G3Parameters:
         maximum=50,
     )
     receive_ohm: float = parameter(
-        100.0, "ohm", "impedance of an idle modem in the band", "above 100 ohm", confidence="C", minimum=10
+        100.0, "ohm", "impedance of an idle modem in the band", "above 100 ohm", confidence="C", minimum=10, maximum=1e5
     )
     current_limit_a: float = parameter(
         0.45,
@@ -45,6 +56,7 @@ class G3Parameters:
         "TI AFE031: 1.5 A peak over a crest of 3 to 4",
         confidence="B",
         minimum=0.01,
+        maximum=20,
     )
     receiver_floor_dbuv: float = parameter(
         26.0, "dBuV", "receiver's own noise over the band", "TI AFE031 data sheet: 20 uV rms", minimum=-40, maximum=100
@@ -85,15 +97,6 @@ class G3Parameters:
         confidence="C",
         minimum=-60,
         maximum=60,
-    )
-    quiet_hours_db: float = parameter(
-        10.0,
-        "dB",
-        "how far noise falls in quiet hours; tells noise from attenuation in reasons",
-        "a choice",
-        confidence="C",
-        minimum=0,
-        maximum=40,
     )
     noise_area_sigma_db: float = parameter(
         4.0,
@@ -168,7 +171,13 @@ class G3Parameters:
         maximum=1e6,
     )
     emitter_width_low_hz: float = parameter(
-        200.0, "Hz", "narrowest line of an emitter at half height", "0.2 to 5 kHz", confidence="C", minimum=1
+        200.0,
+        "Hz",
+        "narrowest line of an emitter at half height",
+        "0.2 to 5 kHz",
+        confidence="C",
+        minimum=1,
+        maximum=1e5,
     )
     emitter_width_high_hz: float = parameter(
         5e3, "Hz", "widest line of an emitter: a hump", "0.2 to 5 kHz", confidence="C", minimum=1, maximum=1e5
@@ -193,10 +202,16 @@ class G3Parameters:
     )
     line_voltage_v: float = parameter(400.0, "V", "voltage between phases", "EN 50160", minimum=50, maximum=1000)
     transformer_quality: float = parameter(
-        10.0, "1", "reactance over resistance of the transformer in the band", "a choice", confidence="C", minimum=0.5
+        10.0,
+        "1",
+        "reactance over resistance of the transformer in the band",
+        "a choice",
+        confidence="C",
+        minimum=0.5,
+        maximum=1000,
     )
     transformer_capacitance_f: float = parameter(
-        5e-9, "F", "stray capacitance of the transformer", "1 to 10 nF", confidence="B", minimum=0
+        5e-9, "F", "stray capacitance of the transformer", "1 to 10 nF", confidence="B", minimum=0, maximum=1e-6
     )
     phase_model: bool = parameter(
         True,
@@ -234,17 +249,16 @@ class G3Parameters:
         "a choice, beyond any direct link",
         confidence="C",
         minimum=1,
+        maximum=2e4,
     )
     max_hops: int = parameter(8, "1", "longest route (adpMaxHops)", "ITU-T G.9903 default", minimum=1, maximum=14)
-    cost_quality: float = parameter(10.0, "1", "link cost weight Kq", "ITU-T G.9903 profile", minimum=0)
-    cost_hop: float = parameter(4.0, "1", "link cost of a hop Kh", "ITU-T G.9903 profile", minimum=0.001)
+    cost_quality: float = parameter(10.0, "1", "link cost weight Kq", "ITU-T G.9903 profile", minimum=0, maximum=255)
     weak_lqi: float = parameter(
         52.0, "1", "links below this LQI are avoided", "ITU-T G.9903 default", minimum=0, maximum=255
     )
     min_be: int = parameter(3, "1", "macMinBE", "ITU-T G.9903", minimum=0, maximum=20)
     max_be: int = parameter(8, "1", "macMaxBE", "ITU-T G.9903", minimum=0, maximum=20)
     frame_retries: int = parameter(5, "1", "macMaxFrameRetries", "ITU-T G.9903", minimum=0, maximum=15)
-    max_backoffs: int = parameter(50, "1", "macMaxCSMABackoffs", "ITU-T G.9903", minimum=0, maximum=255)
     mac_overhead_bytes: int = parameter(
         25,
         "B",
@@ -275,15 +289,6 @@ class G3Parameters:
     response_s: float = parameter(
         0.1, "s", "time a meter takes to answer", "a choice", confidence="C", minimum=0, maximum=30
     )
-    poll_rounds: int = parameter(
-        12,
-        "1",
-        "how often a meter that did not answer is asked within the window",
-        "a choice",
-        confidence="C",
-        minimum=1,
-        maximum=100,
-    )
     parallel_polls: int = parameter(
         1, "1", "meters a concentrator asks side by side", "one shared channel", confidence="B", minimum=1, maximum=50
     )
@@ -294,10 +299,35 @@ class G3Parameters:
         "neighbour table of a vendor demonstration",
         confidence="B",
         minimum=1,
+        maximum=1e5,
     )
     airtime_share: float = parameter(
-        0.8, "1", "share of the window a concentrator may fill", "a choice", confidence="C", minimum=0.01, maximum=1
+        0.8,
+        "1",
+        "share of the window a concentrator may fill with reading; the rest stays free for joining and route upkeep",
+        "a choice",
+        confidence="C",
+        minimum=0.01,
+        maximum=1,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse values that contradict each other or name nothing known.
+
+        Raises ValueError naming the keys and the fix.
+        """
+        if self.environment not in HOUSE_IMPEDANCE:
+            known = ", ".join(HOUSE_IMPEDANCE)
+            raise ValueError(f"environment = {self.environment!r} is unknown; write one of {known}")
+        if self.site_phases not in (1, 3):
+            raise ValueError(f"site_phases = {self.site_phases} does not exist; write 1 or 3")
+        if self.cyclic_noise_set not in CYCLE_REGIONS:
+            known = ", ".join(str(one) for one in CYCLE_REGIONS)
+            raise ValueError(f"cyclic_noise_set = {self.cyclic_noise_set} is unknown; write one of {known}")
+        for low, high in RISING:
+            least, most = getattr(self, low), getattr(self, high)
+            if least > most:
+                raise ValueError(f"{low} = {least} is above {high} = {most}; lower the first or raise the second")
 
     @property
     def table(self) -> tuple[g3_ofdm.Mode, ...]:
@@ -311,7 +341,6 @@ class G3Parameters:
             self.min_be,
             self.max_be,
             self.frame_retries,
-            self.max_backoffs,
             self.mac_overhead_bytes,
             self.mesh_header_bytes,
             self.fragment_header_bytes,

@@ -55,7 +55,7 @@ def house_impedance_ohm(
     that is not positive or angles outside the limits.
     """
     if environment not in HOUSE_IMPEDANCE:
-        raise ValueError(f"environment {environment!r} is unknown; use one of {', '.join(HOUSE_IMPEDANCE)}")
+        raise ValueError(f"environment = {environment!r} is unknown; write one of {', '.join(HOUSE_IMPEDANCE)}")
     if not factor > 0:
         raise ValueError(f"load impedance factor {factor} must be positive; 1 changes nothing")
     if not -85 <= phase_low_deg <= phase_high_deg <= 85:

@@ -20,7 +20,7 @@ WEAK_LINK_COST = 4096.0
 class CostWeights:
     """Weights of the link cost; defaults are those of the ITU-T G.9903 profile.
 
-    robust, modulation, tones, quality, hop : Kr, Km, Kc, Kq, Kh
+    robust, modulation, tones, quality, hop : Kr, Km, Kc, Kq, Kh; a hop counts against the quality of links
     lqi_low, lqi_high, lqi_weak : link quality indicator, 4 (SNR dB + 10), limited to 0..255.
     """
 

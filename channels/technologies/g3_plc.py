@@ -79,7 +79,9 @@ class G3Plc(G3Parameters):
         snr, margin = np.full((2, n), -np.inf), np.full((2, n), -np.inf)
         mode = np.full((2, n), -1, np.int8)
         loss, limit, in_range = np.full(n, np.inf), np.full(n, Reason.ATTENUATION, np.int8), np.ones(n, bool)
-        for block in channel_blocks(paths, self.channel(scenario), draws):
+        settings = self.channel(scenario)
+        quiet_db = self.quiet_db(settings.noise_offset_db)
+        for block in channel_blocks(paths, settings, draws):
             rows = block.link
             for direction, power in enumerate((block.snr_up, block.snr_down)):
                 weak_db = block.mean_snr_db[:, direction]
@@ -87,7 +89,7 @@ class G3Plc(G3Parameters):
                     power, weak_db, block.dead
                 )
             loss[rows], in_range[rows] = block.loss_db, block.in_range
-            limit[rows] = self._limit(block, margin[:, rows].T)
+            limit[rows] = self._limit(block, margin[:, rows].T, quiet_db)
         rates = np.array([g3_ofdm.best_rate_bps(m) for m in self.table] + [0.0])
         return LinkQuality(
             snr[0],
@@ -146,11 +148,18 @@ class G3Plc(G3Parameters):
         )
         return robust
 
-    def _limit(self, block: ChannelBlock, margin: Array) -> Array:
+    def quiet_db(self, noise_offset_db: float) -> float:
+        """How much quieter a receiver may become: two standard deviations of the noise, and what an offset has added.
+
+        Tells noise from attenuation: a link that fails by more fails on a quiet line too.
+        """
+        return 2 * float(np.hypot(self.noise_area_sigma_db, self.noise_node_sigma_db)) + max(noise_offset_db, 0.0)
+
+    def _limit(self, block: ChannelBlock, margin: Array, quiet_db: float) -> Array:
         """What would have to change for the weaker direction: the noise of emitters, the phase, the noise, or the line.
 
         margin : (n_links, 2). Emitters come first where the link would work without them, then the phase; noise counts
-        as the limit where the link would work without emitters in quiet hours.
+        as the limit where the link would work without emitters on a line quieter by ``quiet_db``.
         """
         worse = np.argmin(margin, axis=1)
         rows = np.arange(worse.size)
@@ -162,7 +171,7 @@ class G3Plc(G3Parameters):
             quiet[failed] = self._without_emitters(block, failed, block.emitted).min(axis=1)
             by_emitter = (short < 0) & (quiet >= 0)
         by_phase = (cross > 1.0) & (short + cross >= 0)
-        by_noise = quiet + self.quiet_hours_db >= 0
+        by_noise = quiet + quiet_db >= 0
         reasons = [Reason.NOISE, Reason.CROSS_PHASE, Reason.NOISE]
         return np.select([by_emitter, by_phase, by_noise], reasons, Reason.ATTENUATION)
 
@@ -254,7 +263,7 @@ class G3Plc(G3Parameters):
 
     def _cost(self, quality: LinkQuality, rows: Array) -> Array:
         """Published link cost; the LQI is taken from the effective SNR of the mode in use."""
-        weights = CostWeights(quality=self.cost_quality, hop=self.cost_hop, lqi_weak=self.weak_lqi)
+        weights = CostWeights(quality=self.cost_quality, lqi_weak=self.weak_lqi)
         points = np.array([{1: 3, 2: 2, 3: 1}[m.waveform.bits] for m in self.table])
         tones = np.array([m.n_carriers / g3_ofdm.N_CARRIERS for m in self.table])
         robust = np.array([m.waveform.repetition > 1 for m in self.table])
@@ -302,8 +311,8 @@ class G3Plc(G3Parameters):
             quality,
             draws,
             response_s=self.response_s,
-            rounds=self.poll_rounds,
             parallel=self.parallel_polls,
+            airtime_share=self.airtime_share,
             alone=not scenario.interference,
         )
 
@@ -344,10 +353,15 @@ def _area(paths: CablePaths) -> Array:
 
 def _best_link(paths: CablePaths, quality: LinkQuality) -> Array:
     """Row of the link with the largest margin in its weaker direction, per meter; -1 where it has no link."""
-    order = np.argsort(np.minimum(quality.margin_up_db, quality.margin_down_db), kind="stable")
-    best = np.full(paths.n_meters + paths.n_sites, -1, np.int64)
-    # written in rising order of the margin, the last one stays
-    best[np.stack([paths.from_node[order], paths.to_node[order]], axis=1).ravel()] = np.repeat(order, 2)
+    margin = np.minimum(quality.margin_up_db, quality.margin_down_db)
+    largest = np.full(paths.n_meters + paths.n_sites, -np.inf)
+    np.maximum.at(largest, paths.from_node, margin)
+    np.maximum.at(largest, paths.to_node, margin)
+    best = np.full(largest.size, -1, np.int64)
+    for node in (paths.from_node, paths.to_node):
+        row = np.flatnonzero(margin == largest[node])
+        # of equal margins the last row stays
+        np.maximum.at(best, node[row], row)
     return best[: paths.n_meters]
 
 

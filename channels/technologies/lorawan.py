@@ -103,13 +103,13 @@ class Lorawan:
     )
     meter_receiver: str = parameter("sx1262", "", "row of the sensitivity table", "data sheets, see tables")
     noise_open_db: float = parameter(
-        0.0, "dB", "man-made noise in open land", "ITU-R P.372 lies below the receiver", confidence="C", minimum=0.0
+        0.0, "dB", "man-made noise in open land", "ITU-R P.372 lies below the receiver", confidence="C", minimum=0.0, maximum=60.0
     )
     noise_suburban_db: float = parameter(
-        3.0, "dB", "man-made noise in suburbs", "planning practice", confidence="C", minimum=0.0
+        3.0, "dB", "man-made noise in suburbs", "planning practice", confidence="C", minimum=0.0, maximum=60.0
     )
     noise_urban_db: float = parameter(
-        6.0, "dB", "man-made noise in towns", "planning practice", confidence="C", minimum=0.0
+        6.0, "dB", "man-made noise in towns", "planning practice", confidence="C", minimum=0.0, maximum=60.0
     )
     shadowing_sigma_db: float = parameter(
         8.0, "dB", "log-normal shadowing", "3GPP TR 45.820 annex D", confidence="B", minimum=0.0, maximum=20.0
@@ -130,16 +130,17 @@ class Lorawan:
         "fixed links, arXiv 1610.05094: Rician",
         confidence="C",
         minimum=-60.0,
+        maximum=100.0,
     )
     building_class: str = parameter("traditional", "", "traditional or efficient", "ITU-R P.2109-1", confidence="B")
     adr_margin_db: float = parameter(
-        10.0, "dB", "margin kept when the data rate is chosen", "Azure 5, The Things Stack 15 dB", minimum=0.0
+        10.0, "dB", "margin kept when the data rate is chosen", "Azure 5, The Things Stack 15 dB", minimum=0.0, maximum=40.0
     )
     planning_margin_db: float = parameter(
         3.0, "dB", "margin siting asks of a link", "choice", confidence="C", minimum=0.0, maximum=30.0
     )
     n_channels: int = parameter(8, "1", "uplink channels in use", _RP002, minimum=3, maximum=8)
-    n_demodulators: int = parameter(16, "1", "frames a gateway decodes at once", "SX1302", confidence="B", minimum=1)
+    n_demodulators: int = parameter(16, "1", "frames a gateway decodes at once", "SX1302", confidence="B", minimum=1, maximum=1024)
     duty_cycle: float = parameter(
         0.01, "1", "of the meter, in each sub-band it uses", _EN220, minimum=1e-6, maximum=1.0
     )
@@ -180,9 +181,10 @@ class Lorawan:
         "edge of Hata's range: good links reach farther, but no further than it is known",
         confidence="B",
         minimum=100.0,
+        maximum=100e3,
     )
     max_meters_per_gateway: int = parameter(
-        10_000, "1", "equipment and head end", "planning practice", confidence="C", minimum=1
+        10_000, "1", "equipment and head end", "planning practice", confidence="C", minimum=1, maximum=10**7
     )
 
     def __post_init__(self) -> None:
@@ -242,6 +244,7 @@ class Lorawan:
             frequency_hz=self.frequency_hz,
             building_class=self.building_class,
             offset_db=scenario.enclosure_offset_db,
+            walls=scenario.walls,
         )[meter]
         shadow_db = shadowing_db(
             draws,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..draws import Draws, pair_key
 from ..limits import link_limit
+from ..mac.answers import answered_in_time, request_of
 from ..mac.csma_154 import application_tries, hop_success
 from ..mac.nb_iot_cell import carried_share, preamble_share, queue_wait_s
 from ..mac.nb_iot_messages import Legs, MessageRules, legs_of
@@ -46,8 +47,18 @@ _TR = "3GPP TR 45.820 V13.1.0"
 _THESIS = "NB-IoT field tests, master's thesis, Stellenbosch University (github dan-leo/masters)"
 _PRACTICE = "operator practice, not published"
 _NOMINAL_POWER_DBM = {"stand_alone": 43.0, "guard_band": 35.0, "in_band": 35.0}
+_REFERENCE_POWER_DBM = 35.0
+"""Carrier power to which the coupling-loss limits of the downlink refer; more power or a better receiver adds to the
+margin as it does to the SNR, whatever the deployment (TR 45.820 link budgets)."""
 _FITTED_M = (35.0, 10e3)
 """Distances of the urban macro cell of TR 45.820."""
+_COLUMN_LIMITS = {
+    "preamble_repetitions": (1, 128),
+    "preamble_period_s": (0.04, 2.56),
+    "preamble_subcarriers": (12, 48),
+    "control_period_s": (0.004, 131.072),
+}
+"""Per coverage level. TS 36.331 NPRACH-ConfigSIB-NB; search space of 1 to 2048 repetitions times 1.5 to 64 subframes."""
 _CHOICES = {
     "deployment": tuple(_NOMINAL_POWER_DBM),
     "policy": ("pull", "push"),
@@ -82,15 +93,26 @@ class NbIot:
 
     frequency_hz: float = parameter(900e6, "Hz", "carrier, band 8", _TR, minimum=700e6, maximum=1e9)
     deployment: str = parameter("in_band", "", "in_band, guard_band or stand_alone", "TS 36.104", confidence="B")
-    meter_power_dbm: float = parameter(23.0, "dBm", "transmit power, class 3", "TS 36.101", maximum=23.0)
+    meter_power_dbm: float = parameter(23.0, "dBm", "transmit power, class 3", "TS 36.101", minimum=-40.0, maximum=23.0)
     cell_power_dbm: float = parameter(
-        35.0, "dBm", "transmit power of the 180 kHz carrier; 43 stand-alone", _TR, maximum=46.0
+        None,
+        "dBm",
+        "transmit power of the 180 kHz carrier; not given: 43 stand-alone, 35 in band and in the guard band",
+        _TR,
+        minimum=0.0,
+        maximum=46.0,
     )
-    meter_gain_dbi: float = parameter(-4.0, "dBi", "antenna inside the meter", _TR, confidence="B")
-    cell_gain_dbi: float = parameter(15.0, "dBi", "sector antenna 18 dBi less 3 dB of feeder", _TR, confidence="B")
-    meter_noise_figure_db: float = parameter(5.0, "dB", "receiver of the meter", _TR, minimum=0.0)
-    cell_noise_figure_db: float = parameter(3.0, "dB", "receiver of the cell", _TR, minimum=0.0)
-    shadowing_sigma_db: float = parameter(8.0, "dB", "log-normal shadowing", _TR, confidence="B", minimum=0.0)
+    meter_gain_dbi: float = parameter(
+        -4.0, "dBi", "antenna inside the meter", _TR, confidence="B", minimum=-20.0, maximum=10.0
+    )
+    cell_gain_dbi: float = parameter(
+        15.0, "dBi", "sector antenna 18 dBi less 3 dB of feeder", _TR, confidence="B", minimum=-10.0, maximum=21.0
+    )
+    meter_noise_figure_db: float = parameter(5.0, "dB", "receiver of the meter", _TR, minimum=0.0, maximum=20.0)
+    cell_noise_figure_db: float = parameter(3.0, "dB", "receiver of the cell", _TR, minimum=0.0, maximum=20.0)
+    shadowing_sigma_db: float = parameter(
+        8.0, "dB", "log-normal shadowing", _TR, confidence="B", minimum=0.0, maximum=20.0
+    )
     site_correlation: float = parameter(
         0.5, "1", "shadowing shared between cells", _TR, confidence="B", minimum=0.0, maximum=1.0
     )
@@ -109,10 +131,12 @@ class NbIot:
         confidence="C",
     )
     building_class: str = parameter("traditional", "", "traditional or efficient, for p2109", "ITU-R P.2109-1 table 1")
-    basement_low_db: float = parameter(10.0, "dB", "lowest extra loss of a basement", "measurements", confidence="B")
-    basement_high_db: float = parameter(15.0, "dB", "highest extra loss of a basement", "measurements", confidence="B")
-    ce1_loss_db: float = parameter(144.0, "dB", "coupling loss where coverage level 1 begins", _TR)
-    ce2_loss_db: float = parameter(154.0, "dB", "coupling loss where coverage level 2 begins", _TR)
+    ce1_loss_db: float = parameter(
+        144.0, "dB", "coupling loss where coverage level 1 begins", _TR, minimum=100.0, maximum=164.0
+    )
+    ce2_loss_db: float = parameter(
+        154.0, "dB", "coupling loss where coverage level 2 begins", _TR, minimum=100.0, maximum=164.0
+    )
     max_coupling_loss_db: float = parameter(
         158.0,
         "dB",
@@ -127,31 +151,58 @@ class NbIot:
         "gain per doubling of repetitions; 3.0 is ideal",
         "TS 36.104 section 8.5.1",
         minimum=0.0,
+        maximum=3.01,
     )
     narrow_tones: bool = parameter(True, "", "whether 3.75 kHz single tones are used", "TS 36.211 section 10.1")
-    max_transmissions: int = parameter(4, "1", "HARQ and RLC transmissions of a block", "TS 36.104", minimum=1)
-    block_header_bytes: int = parameter(5, "B", "MAC and RLC header of a block", "TS 36.321", confidence="C", minimum=0)
-    packet_overhead_bytes: int = parameter(28, "B", "IPv4 and UDP header; IPv6 48, non-IP 0", "RFC 791, RFC 768")
+    max_transmissions: int = parameter(4, "1", "HARQ and RLC transmissions of a block", "TS 36.104", minimum=1, maximum=32)
+    block_header_bytes: int = parameter(
+        5, "B", "MAC and RLC header of a block", "TS 36.321", confidence="C", minimum=0, maximum=16
+    )
+    packet_overhead_bytes: int = parameter(
+        28, "B", "IPv4 and UDP header; IPv6 48, non-IP 0", "RFC 791, RFC 768", minimum=0, maximum=1280
+    )
     nas_overhead_bytes: int = parameter(
-        20, "B", "NAS and session header, 15-25", "TS 24.301", confidence="B", minimum=0
+        20, "B", "NAS and session header, 15-25", "TS 24.301", confidence="B", minimum=0, maximum=1280
     )
     setup_up_messages: int = parameter(
-        4, "1", "uplink messages of a connection", "message sizes of a public RRC model (peteryej)", minimum=1
+        4,
+        "1",
+        "uplink messages of a connection",
+        "message sizes of a public RRC model (peteryej)",
+        minimum=1,
+        maximum=100,
     )
     setup_up_bytes: int = parameter(
         50,
         "B",
         "request 7, complete 20, security 13, reconfigured 10",
         "message sizes of a public RRC model (peteryej)",
+        minimum=1,
+        maximum=9000,
     )
-    setup_down_messages: int = parameter(5, "1", "downlink messages of a connection", "TS 36.331", confidence="C")
+    setup_down_messages: int = parameter(
+        5, "1", "downlink messages of a connection", "TS 36.331", confidence="C", minimum=1, maximum=100
+    )
     setup_down_bytes: int = parameter(
-        80, "B", "response, setup, security, reconfiguration, release", "TS 36.331", confidence="C"
+        80,
+        "B",
+        "response, setup, security, reconfiguration, release",
+        "TS 36.331",
+        confidence="C",
+        minimum=1,
+        maximum=9000,
     )
     core_delay_s: float = parameter(
-        0.054, "s", "radio to core network, per message", "S1 delay of a public model (peteryej)", minimum=0.0
+        0.054,
+        "s",
+        "radio to core network, per message",
+        "S1 delay of a public model (peteryej)",
+        minimum=0.0,
+        maximum=60.0,
     )
-    scheduling_delay_s: float = parameter(0.012, "s", "grant to data, k0 and processing", "TS 36.213", minimum=0.0)
+    scheduling_delay_s: float = parameter(
+        0.012, "s", "grant to data, k0 and processing", "TS 36.213", minimum=0.0, maximum=10.0
+    )
     preamble_repetitions: tuple[int, int, int] = parameter(
         (2, 8, 32), "1", "NPRACH repetitions", _PRACTICE, confidence="C"
     )
@@ -169,7 +220,13 @@ class NbIot:
     )
     preamble_attempts: int = parameter(10, "1", "random-access attempts", "TS 36.331, 3-10", minimum=1, maximum=10)
     preamble_backoff_s: float = parameter(
-        1.024, "s", "mean back-off after a collision", _PRACTICE, confidence="C", minimum=0.0
+        1.024,
+        "s",
+        "mean back-off after a collision",
+        "operator practice, not published; TS 36.321 allows up to 524.288 s",
+        confidence="C",
+        minimum=0.0,
+        maximum=524.288,
     )
     downlink_share: float = parameter(
         0.7,
@@ -177,6 +234,8 @@ class NbIot:
         "subframes left after synchronisation and system information",
         "TS 36.211; 0.75 before SIBs",
         confidence="C",
+        minimum=0.01,
+        maximum=1.0,
     )
     background_share: float = parameter(
         0.2, "1", "of the carrier used by other subscribers", _PRACTICE, confidence="C", minimum=0.0, maximum=0.95
@@ -185,7 +244,7 @@ class NbIot:
         0.7, "1", "of what is left, at most", _PRACTICE, confidence="C", minimum=0.01, maximum=1.0
     )
     max_meters_per_site: int = parameter(
-        52547, "1", "devices per sector", "3GPP target density, sites 1732 m apart", confidence="B", minimum=1
+        52547, "1", "devices per sector", "3GPP target density, sites 1732 m apart", confidence="B", minimum=1, maximum=10**7
     )
     spread_share: float = parameter(
         0.5,
@@ -203,6 +262,7 @@ class NbIot:
         "edge of Hata's range: good links reach farther, but no further than it is known",
         confidence="B",
         minimum=100.0,
+        maximum=120e3,
     )
     policy: str = parameter(
         "push", "", "push (meters send) or pull (head end asks)", "head-end practice", confidence="C"
@@ -212,13 +272,17 @@ class NbIot:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(known)}")
+        if getattr(self, "cell_power_dbm") is None:  # noqa: B009 - the declared type is what is left after this line
+            object.__setattr__(self, "cell_power_dbm", _NOMINAL_POWER_DBM[self.deployment])
         if not self.ce1_loss_db < self.ce2_loss_db <= self.max_coupling_loss_db:
             raise ValueError("coverage levels must rise: ce1_loss_db < ce2_loss_db <= max_coupling_loss_db")
-        if not 0.0 <= self.basement_low_db <= self.basement_high_db:
-            raise ValueError("basement_low_db must lie between 0 and basement_high_db")
         columns = (self.preamble_repetitions, self.preamble_period_s, self.preamble_subcarriers, self.control_period_s)
-        if any(len(column) != 3 or min(column) <= 0 for column in columns):
-            raise ValueError("coverage-level columns need three positive entries, CE0, CE1 and CE2")
+        if any(len(column) != 3 for column in columns):
+            raise ValueError("coverage-level columns need three entries, CE0, CE1 and CE2")
+        for name, (low, high) in _COLUMN_LIMITS.items():
+            column = getattr(self, name)
+            if not all(low <= entry <= high for entry in column):
+                raise ValueError(f"{name} = {column}: every entry must lie within {low} to {high} (TS 36.331)")
         preamble_share(
             self.preamble_repetitions, period_s=self.preamble_period_s, n_subcarriers=self.preamble_subcarriers
         )
@@ -250,7 +314,7 @@ class NbIot:
         loss_db = outdoor.median_db + outdoor.terrain_db + self._shadowing_db(paths, draws) + wall_db
         coupling_db = loss_db - self.cell_gain_dbi - self.meter_gain_dbi + scenario.noise_offset_db
         up_db = coupling_db + (23.0 - self.meter_power_dbm) + (self.cell_noise_figure_db - 3.0)
-        shortfall_db = _NOMINAL_POWER_DBM[self.deployment] - self.cell_power_dbm + self.meter_noise_figure_db - 5.0
+        shortfall_db = _REFERENCE_POWER_DBM - self.cell_power_dbm + self.meter_noise_figure_db - 5.0
         down_db = coupling_db + shortfall_db
         levels = self._level(up_db), self._level(down_db)
         snr_up = phy.snr_db(
@@ -324,20 +388,20 @@ class NbIot:
     def _enclosure_db(self, paths: RadioPaths, scenario: Scenario, draws: Draws) -> Array:
         """Loss at each node between its antenna and the street: the walls of all radios, or those of TR 45.820."""
         code, key = paths.node_enclosure, paths.node_key
-        basement_db = (self.basement_low_db, self.basement_high_db)
         loss_db = node_enclosure_loss_db(
             code,
             key,
             draws,
             frequency_hz=self.frequency_hz,
             building_class=self.building_class,
-            basement_extra_db=basement_db,
+            walls=scenario.walls,
         )
         if self.building_model == "tr45820":
             inside = (code == Enclosure.INDOOR) | (code == Enclosure.BASEMENT)
             columns = [draws.uniform(f"building {column}", key[inside]) for column in range(5)]
             loss_db[inside] = tr45820.building_loss_db(np.stack(columns, axis=1))
-            extra_db = basement_db[0] + draws.uniform(PURPOSE, key) * (basement_db[1] - basement_db[0])
+            low_db, high_db = scenario.walls.basement_low_db, scenario.walls.basement_high_db
+            extra_db = low_db + draws.uniform(PURPOSE, key) * (high_db - low_db)
             loss_db += np.where(code == Enclosure.BASEMENT, extra_db, 0.0)
         return with_offset_db(loss_db, code, scenario.enclosure_offset_db)
 
@@ -443,19 +507,28 @@ class NbIot:
         background = used + self.background_share if scenario.interference else np.zeros(used.size)
         wait_s = queue_wait_s(background[cell.site], 1.0)[cell.row] * legs.block_s
         found = np.where(legs.first, hop_success(missed, self.preamble_attempts - 1)[cell.row], 1.0)
-        arrived, starts, failed, failed_s2 = application_tries(legs.success * found, exchanges.tries[legs.rows])
-        timeout_s = exchanges.timeout_s[legs.rows]
+        tries, timeout_s = exchanges.tries[legs.rows], exchanges.timeout_s[legs.rows]
+        answered, leg_s, leg_s2 = answered_in_time(
+            legs.mean_s + wait_s + np.where(legs.first, access_s[cell.row], 0.0),
+            legs.variance_s2 + wait_s**2 + np.where(legs.first, access_s2[cell.row], 0.0),
+            timeout_s,
+            request_of(exchanges, legs.rows),
+        )
+        patient = application_tries(legs.success * found, tries)[0]
+        arrived, starts, failed, failed_s2 = application_tries(legs.success * found * answered, tries)
         with np.errstate(divide="ignore"):
-            p_link = np.exp(cell.total(np.log(arrived)))
-        mean_s = cell.total(legs.mean_s + wait_s + failed * timeout_s) / cell.count + access_s
-        spread_s2 = cell.total(legs.variance_s2 + wait_s**2 + failed_s2 * timeout_s**2) / cell.count + access_s2
+            p_link = np.exp(cell.total(np.log(patient)))
+            in_patience = np.where(patient > 0.0, arrived / np.maximum(patient, 1e-300), 1.0)
+            answered_share = np.exp(cell.total(np.log(in_patience)))
+        mean_s = np.where(cell.talks, cell.total(leg_s + failed * timeout_s) / cell.count, access_s)
+        spread_s2 = np.where(cell.talks, cell.total(leg_s2 + failed_s2 * timeout_s**2) / cell.count, access_s2)
         moment = np.tile(draws.uniform("reporting moment", paths.node_key[: paths.n_meters]), cell.n_services)
         start_s = np.where(cell.latest_s > 0.0, cell.latest_s, moment * self.spread_share * cell.window_s)
         share = carried_share(used / (1.0 - self.background_share), self.max_utilisation)[cell.site]
         attempts = cell.total(legs.attempts * starts) + np.where(cell.talks, preambles * cell.count, 0.0)
         limit = taken(quality.limit, routes.link, Reason.NONE)
         return cell.outcome(
-            p_link, share, (mean_s, spread_s2), start_s, attempts, link_limit=limit, no_route=routes.reason
+            p_link, share * answered_share, (mean_s, spread_s2), start_s, attempts, link_limit=limit, no_route=routes.reason
         )
 
     def _legs(self, exchanges: Exchanges, routes: Routes, quality: LinkQuality, level: Array) -> Legs:

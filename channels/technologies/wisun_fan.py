@@ -16,11 +16,12 @@ from ..mac.csma_154 import MeshMac, frames_of, walk_legs
 from ..mac.mesh_traffic import Traffic, nobody_arrives
 from ..pathloss.enclosure import node_enclosure_loss_db
 from ..pathloss.mesh import mesh_loss
+from ..pathloss.p2109 import BUILDING_CLASSES
 from ..pathloss.shadowing import shadowing_db
 from ..paths import RadioPaths
 from ..phy import sun_fsk
 from ..phy.man_made_noise import man_made_noise_db
-from ..regions import band_at, bands_table, check_limits
+from ..regions import REGIONS, band_at, bands_table, check_limits
 from ..routing.etx_tree import EtxTree, along_path, etx_tree, hop_reach, link_etx
 from ..routing.tree_links import audible_erlang, tree_snr_db, weakest_limit
 from ..technology import (
@@ -41,8 +42,16 @@ from ..technology import (
 
 Array = NDArray[Any]
 
+_LONGEST_BYTES = sun_fsk.MAX_PSDU_BYTES - sun_fsk.FCS_BYTES
 _EN220 = "EN 300 220-2 V3.3.1 tables 4 and 17"
 _WBL = "Silicon Labs wisun-br-linux 2.10.2, public source"
+_CHOICES = {
+    "phy_mode": tuple(sun_fsk.MODES),
+    "region": REGIONS,
+    "building_class": BUILDING_CLASSES,
+    "access": ("polite", "plain"),
+    "policy": ("pull", "push"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,30 +78,56 @@ class WisunFan:
     phy_mode: str = parameter("1a", "", "SUN FSK operating mode: 1a 50, 2a 100, 3 150 kb/s", "Wi-SUN PHY register")
     fec: bool = parameter(False, "", "rate-1/2 forward error correction, header and frame double", _WBL)
     fec_gain_db: float = parameter(
-        4.0, "dB", "sensitivity gained by it", "AWGN 3-5 dB; the standard grants 6", confidence="C", minimum=0.0
+        4.0, "dB", "sensitivity gained by it", "AWGN 3-5 dB; the standard grants 6", confidence="C", minimum=0.0, maximum=6.0
     )
     region: str = parameter("EU", "", "whose band limits hold", "table of channels/regions.py")
     frequency_hz: float = parameter(
         868e6, "Hz", "carrier", "European channel plans 32 and 33", minimum=863e6, maximum=928e6
     )
     n_channels: int = parameter(
-        0, "1", "channels hopped over; 0 takes plan 32 (62) or plan 33 (29) by channel spacing", _WBL, minimum=0
+        0, "1", "channels hopped over; 0 takes plan 32 (62) or plan 33 (29) by channel spacing", _WBL, minimum=0, maximum=256
     )
-    meter_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a meter (25 mW e.r.p.)", _EN220)
-    site_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a collector (25 mW e.r.p.)", _EN220)
+    meter_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a meter (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0)
+    site_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a collector (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0)
     meter_gain_dbi: float = parameter(
-        0.0, "dBi", "receive antenna of a meter; mismatch is in the sensitivity", "planning budget", confidence="C"
+        0.0,
+        "dBi",
+        "receive antenna of a meter; mismatch is in the sensitivity",
+        "planning budget",
+        confidence="C",
+        minimum=-20.0,
+        maximum=10.0,
     )
     site_gain_dbi: float = parameter(
-        2.15, "dBi", "receive antenna of a collector, half-wave dipole", "planning", confidence="C"
+        2.15,
+        "dBi",
+        "receive antenna of a collector, half-wave dipole",
+        "planning",
+        confidence="C",
+        minimum=-20.0,
+        maximum=20.0,
     )
     noise_figure_db: float = parameter(
-        7.0, "dB", "receiver noise figure", "5-8 dB sub-GHz transceivers", confidence="B", minimum=0.0
+        sun_fsk.REFERENCE_NOISE_FIGURE_DB,
+        "dB",
+        "receiver noise figure; the sensitivities of the mode table hold at its default and move with it",
+        "5-8 dB sub-GHz transceivers",
+        confidence="B",
+        minimum=0.0,
+        maximum=20.0,
     )
     noise_suburban_db: float = parameter(
-        3.0, "dB", "man-made noise and short-range devices over the receiver, suburban", "no standard", confidence="C"
+        3.0,
+        "dB",
+        "man-made noise and short-range devices over the receiver, suburban",
+        "no standard",
+        confidence="C",
+        minimum=0.0,
+        maximum=60.0,
     )
-    noise_urban_db: float = parameter(6.0, "dB", "the same, urban and dense", "no standard", confidence="C")
+    noise_urban_db: float = parameter(
+        6.0, "dB", "the same, urban and dense", "no standard", confidence="C", minimum=0.0, maximum=60.0
+    )
     multipath_margin_db: float = parameter(
         4.0,
         "dB",
@@ -100,23 +135,30 @@ class WisunFan:
         "3-5 dB instead of 10-20",
         confidence="C",
         minimum=0.0,
+        maximum=40.0,
     )
     shadowing_sigma_db: float = parameter(
-        7.0, "dB", "spread of links to elevated sites", "measured 6-9 dB for poles", confidence="C", minimum=0.0
+        7.0,
+        "dB",
+        "spread of links to elevated sites",
+        "measured 6-9 dB for poles",
+        confidence="C",
+        minimum=0.0,
+        maximum=20.0,
     )
     building_class: str = parameter(
         "traditional", "", "class of walls", "ITU-R P.2109-1 table 1; which, is our choice", confidence="C"
     )
-    etx_reject: float = parameter(4.0, "1", "links that need more attempts are refused", _WBL, minimum=1.05)
+    etx_reject: float = parameter(4.0, "1", "links that need more attempts are refused", _WBL, minimum=1.05, maximum=32.0)
     etx_frame_bytes: int = parameter(
-        250, "B", "frame on which the link cost is measured", _WBL, confidence="C", minimum=1
+        250, "B", "frame on which the link cost is measured", _WBL, confidence="C", minimum=1, maximum=_LONGEST_BYTES
     )
-    max_hops: int = parameter(24, "1", "hop limit of the network", "FAN 1.0, TI SWRA714A", minimum=1)
+    max_hops: int = parameter(24, "1", "hop limit of the network", "FAN 1.0, TI SWRA714A", minimum=1, maximum=255)
     planning_hops: int = parameter(
-        8, "1", "hops that siting counts on", "95 % of field meters within 8", confidence="C", minimum=1
+        8, "1", "hops that siting counts on", "95 % of field meters within 8", confidence="C", minimum=1, maximum=255
     )
     max_meters_per_site: int = parameter(
-        5000, "1", "meters per collector", "Silver Spring access point manual; Cisco WPAN guide", minimum=1
+        5000, "1", "meters per collector", "Silver Spring access point manual; Cisco WPAN guide", minimum=1, maximum=10**6
     )
     mtu_bytes: int = parameter(1280, "B", "6LoWPAN payload per frame; some vendors 800", _WBL, minimum=64, maximum=1400)
     frame_overhead_bytes: int = parameter(
@@ -126,30 +168,37 @@ class WisunFan:
         "derived: 512 B ping takes 1332 B on air in four frames (docs.silabs.com/wisun)",
         confidence="C",
         minimum=0,
+        maximum=512,
     )
     source_route_bytes: int = parameter(
-        8, "B", "source routing header per hop, downwards", "RFC 8138, non-storing RPL", confidence="B", minimum=0
+        8, "B", "source routing header per hop, downwards", "RFC 8138, non-storing RPL", confidence="B", minimum=0, maximum=16
     )
     ack_bytes: int = parameter(
-        50, "B", "enhanced acknowledgement with timing elements", "40-60 B", confidence="B", minimum=3
+        50, "B", "enhanced acknowledgement with timing elements", "40-60 B", confidence="B", minimum=3, maximum=_LONGEST_BYTES
     )
     frame_retries: int = parameter(7, "1", "repetitions of an unacknowledged frame", _WBL, minimum=0, maximum=31)
     cca_retries: int = parameter(8, "1", "further channel assessments before giving up", _WBL, minimum=0, maximum=31)
     min_backoff_exponent: int = parameter(3, "1", "CSMA minimum BE", _WBL, minimum=0, maximum=8)
     max_backoff_exponent: int = parameter(5, "1", "CSMA maximum BE", _WBL, minimum=0, maximum=8)
     backoff_unit_s: float = parameter(
-        1.16e-3, "s", "backoff unit: 1 ms turnaround and 8 symbols", "PHY dependent", confidence="C", minimum=0.0
+        1.16e-3, "s", "backoff unit: 1 ms turnaround and 8 symbols", "PHY dependent", confidence="C", minimum=0.0, maximum=0.1
     )
-    broadcast_dwell_s: float = parameter(0.255, "s", "broadcast slot, unicast is silent", _WBL, minimum=0.0)
-    broadcast_interval_s: float = parameter(1.020, "s", "broadcast interval", _WBL, minimum=0.001)
+    broadcast_dwell_s: float = parameter(0.255, "s", "broadcast slot, unicast is silent", _WBL, minimum=0.0, maximum=60.0)
+    broadcast_interval_s: float = parameter(1.020, "s", "broadcast interval", _WBL, minimum=0.001, maximum=3600.0)
     hidden_share: float = parameter(
         0.4, "1", "audible traffic the sender cannot hear", "no source", confidence="C", minimum=0.0, maximum=1.0
     )
     parallel_sessions: int = parameter(
-        8, "1", "meters a collector polls at once", "head-end practice", confidence="C", minimum=1
+        8, "1", "meters a collector polls at once", "head-end practice", confidence="C", minimum=1, maximum=10_000
     )
     max_utilisation: float = parameter(
-        0.5, "1", "share of the time a collector may receive or send", "planning practice", confidence="C", minimum=0.01
+        0.5,
+        "1",
+        "share of the time a collector may receive or send",
+        "planning practice",
+        confidence="C",
+        minimum=0.01,
+        maximum=1.0,
     )
     access: str = parameter("polite", "", "polite (listen and hop) or plain (duty cycle of the band)", _EN220)
     duty_cycle: float = parameter(
@@ -168,7 +217,9 @@ class WisunFan:
         minimum=1e-6,
         maximum=1.0,
     )
-    polite_airtime_s_per_h: float = parameter(100.0, "s/h", "polite access, per 200 kHz of spectrum", _EN220)
+    polite_airtime_s_per_h: float = parameter(
+        100.0, "s/h", "polite access, per 200 kHz of spectrum", _EN220, minimum=0.01, maximum=3600.0
+    )
     search_radius_m: float = parameter(
         6500.0,
         "m",
@@ -176,6 +227,7 @@ class WisunFan:
         "20 m mast in open country at median less 2 sigma, box on the facade: 6.4 km; docs/method-wisun.md",
         confidence="B",
         minimum=50.0,
+        maximum=40e3,
     )
     neighbour_radius_m: float = parameter(
         1250.0,
@@ -184,20 +236,34 @@ class WisunFan:
         "two boxes on facades, 1.5 m up: open ground 1.21 km, built-up 0.69 km at median less 2 sigma",
         confidence="B",
         minimum=10.0,
+        maximum=40e3,
     )
     policy: str = parameter(
         "pull", "", "pull (collector polls) or push (meters send)", "head-end practice", confidence="C"
     )
 
     def __post_init__(self) -> None:
-        sun_fsk.mode_of(self.phy_mode)
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(known)}")
         for culprit in ("meter_eirp_dbm", "site_eirp_dbm"):
             eirp_dbm = getattr(self, culprit)
             check_limits(self.region, self.frequency_hz, eirp_dbm=eirp_dbm, duty_cycle=0.0, culprit=culprit)
-        if self.access not in ("polite", "plain"):
-            raise ValueError(f"access {self.access!r} is unknown; use polite or plain")
-        if self.policy not in ("pull", "push"):
-            raise ValueError(f"policy {self.policy!r} is unknown; use pull or push")
+        if self.min_backoff_exponent > self.max_backoff_exponent:
+            raise ValueError(
+                f"min_backoff_exponent ({self.min_backoff_exponent}) must not exceed "
+                f"max_backoff_exponent ({self.max_backoff_exponent})"
+            )
+        if self.broadcast_dwell_s >= self.broadcast_interval_s:
+            raise ValueError(
+                f"broadcast_dwell_s ({self.broadcast_dwell_s:g}) must be shorter than "
+                f"broadcast_interval_s ({self.broadcast_interval_s:g})"
+            )
+        longest = self.mtu_bytes + self.frame_overhead_bytes
+        if longest > _LONGEST_BYTES:
+            raise ValueError(
+                f"mtu_bytes + frame_overhead_bytes = {longest}: a frame holds at most {_LONGEST_BYTES} B; lower either"
+            )
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -231,9 +297,9 @@ class WisunFan:
 
     @property
     def _sensitivity_snr_db(self) -> float:
-        """SNR in the receive bandwidth at the sensitivity level, on a site without added noise."""
+        """SNR that the demodulator needs: that at the stated sensitivity of a receiver of the reference noise figure."""
         mode = sun_fsk.mode_of(self.phy_mode)
-        thermal_dbm = -174.0 + 10.0 * np.log10(mode.rx_bandwidth_hz) + self.noise_figure_db
+        thermal_dbm = -174.0 + 10.0 * np.log10(mode.rx_bandwidth_hz) + sun_fsk.REFERENCE_NOISE_FIGURE_DB
         return float(mode.sensitivity_dbm - thermal_dbm - (self.fec_gain_db if self.fec else 0.0))
 
     @property
@@ -260,6 +326,7 @@ class WisunFan:
             frequency_hz=self.frequency_hz,
             building_class=self.building_class,
             offset_db=scenario.enclosure_offset_db,
+            walls=scenario.walls,
         )
         wall_db = inside_db[first] + inside_db[second]
         loss_db = loss.outdoor_db + loss.terrain_db + wall_db
@@ -332,7 +399,7 @@ class WisunFan:
         """Meters within ``planning_hops`` of each site over links that RPL would accept."""
         good = np.isfinite(self.link_cost(quality))
         ends = paths.from_node[good], paths.to_node[good]
-        return Reach(*hop_reach(*ends, n_meters=paths.n_meters, n_sites=paths.n_sites, max_hops=self.planning_hops))
+        return Reach(*hop_reach(*ends, n_meters=paths.n_meters, n_sites=paths.n_sites, max_hops=min(self.planning_hops, self.max_hops)))
 
     def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
         """Time next to the collector with the attempts of each meter's best link: on the channel, or out of the

@@ -205,3 +205,17 @@ def test_polling_repeats_until_the_window_ends():
     assert np.all(np.isinf(none.p50_s))
     with pytest.raises(ValueError, match="at least 1"):
         polled(rounds=0)
+
+
+def test_polling_leaves_the_rest_of_the_window_to_others():
+    # jobs of 2, 3 and 4 s; half of a window of 10 s holds the first two
+    fate = polled(jobs={"window_s": np.full(3, 10.0)}, airtime_share=0.5)
+    np.testing.assert_allclose(fate.p_arrive, [1, 1, 0])
+    np.testing.assert_allclose(fate.attempts, [1, 1, 0])
+    np.testing.assert_allclose(fate.p_eventually, 1)
+    # what was polled before a job may start does not count against it
+    late = {"window_s": np.full(3, 10.0), "not_before_s": np.array([0.0, 0.0, 20.0])}
+    np.testing.assert_allclose(polled(jobs=late, airtime_share=0.5).p_arrive, 1)
+    np.testing.assert_allclose(polled(jobs={"window_s": np.full(3, 10.0)}, airtime_share=0.5, alone=True).p_arrive, 1)
+    with pytest.raises(ValueError, match="airtime_share"):
+        polled(airtime_share=0.0)

@@ -1,10 +1,13 @@
 """G3-PLC as a technology: channel, modes, routes, reasons and the fast tier on small feeders."""
 
 import dataclasses
+from dataclasses import fields
 
 import numpy as np
 import pytest
+import simpy
 from amiplan.channels.draws import Draws, mix
+from amiplan.channels.powerline.g3_parameters import RISING
 from amiplan.channels.routing.link_cost import (
     CostWeights,
     cheapest_tree,
@@ -13,7 +16,7 @@ from amiplan.channels.routing.link_cost import (
     link_quality_indicator,
 )
 from amiplan.channels.technologies.g3_plc import G3Plc
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, parameters_of
 from feeders import feeder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,20 +243,105 @@ def test_airtime_of_a_message_is_that_of_its_segments():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"environment": "lunar"}, "environment"),
-        ({"site_phases": 2}, "1 or 3"),
-        ({"mac_overhead_bytes": 60, "use_super_robo": True}, None),
+        ({"environment": "lunar"}, "environment = 'lunar' is unknown; write one of rural, urban, industrial"),
+        ({"site_phases": 2}, "site_phases = 2 does not exist; write 1 or 3"),
+        ({"cyclic_noise_set": 3}, "cyclic_noise_set = 3 is unknown; write one of 0, 1, 2"),
+        ({"min_be": 9}, "min_be = 9 is above max_be = 8"),
+        ({"house_phase_low_deg": 61.0}, "house_phase_low_deg = 61.0 is above house_phase_high_deg = 60.0"),
+        ({"emitter_low_dbuv": 111.0}, "emitter_low_dbuv = 111.0 is above emitter_high_dbuv = 110.0"),
+        ({"emitter_switching_high_hz": 3e3}, "emitter_switching_low_hz = 4000.0 is above emitter_switching_high_hz"),
+        ({"emitter_width_low_hz": 6e3}, "emitter_width_low_hz = 6000.0 is above emitter_width_high_hz = 5000.0"),
     ],
 )
-def test_impossible_configurations_are_refused(change, words):
-    tech = dataclasses.replace(TECH, **change)
-    if words is None:
-        assert tech.mac.mac_overhead_bytes == 60
-        with pytest.raises(ValueError, match="fills a whole"):
-            _ = dataclasses.replace(TECH, mac_overhead_bytes=200).mac
-    else:
-        with pytest.raises(ValueError, match=words):
-            tech.assess(feeder(2), Scenario(), DRAWS)
+def test_values_that_contradict_each_other_or_name_nothing_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(TECH, **change)
+
+
+def test_overhead_that_fills_a_frame_is_refused():
+    assert dataclasses.replace(TECH, mac_overhead_bytes=60, use_super_robo=True).mac.mac_overhead_bytes == 60
+    with pytest.raises(ValueError, match="fills a whole"):
+        _ = dataclasses.replace(TECH, mac_overhead_bytes=200).mac
+
+
+def test_every_number_of_the_configuration_has_limits_around_its_default():
+    for row in parameters_of(TECH):
+        if isinstance(row["value"], (bool, str)):
+            continue
+        assert row["minimum"] is not None, row["name"]
+        assert row["maximum"] is not None, row["name"]
+        assert row["minimum"] <= row["default"] <= row["maximum"], row["name"]
+
+
+def _everything(tech, paths, draws):
+    """All columns of all answers of one configuration, fast tier and one packet exchange, laid end to end."""
+    quality = tech.assess(paths, Scenario(), draws)
+    routes, outcome = carried(tech, paths, quality, window_s=20.0)
+    load = tech.load(reading(paths.n_meters), paths, quality)
+    columns = [getattr(part, item.name) for part in (quality, routes, outcome, load) for item in fields(part)]
+    env, meter = simpy.Environment(), int(np.flatnonzero(routes.server == 0)[0])
+    env.run(tech.open_cell(env, paths, quality, routes, 0, draws).send(paths.n_meters, meter, bytes(600)))
+    return np.concatenate([np.ravel(np.nan_to_num(np.asarray(column, float))) for column in [*columns, env.now]])
+
+
+OTHER_VALUE = {
+    "site_phases": 1, "environment": "urban", "cyclic_noise_set": 0, "max_hops": 2, "max_be": 3, "parallel_polls": 4,
+    "tx_level_dbuv": 110.0,
+}  # fmt: skip
+ELSEWHERE = {"max_link_length_m"}
+"""Read by the planner when it lists the links."""
+
+
+@pytest.mark.parametrize("name", sorted({row["name"] for row in parameters_of(TECH)} - ELSEWHERE))
+def test_every_parameter_moves_some_answer(name):
+    # noise, relays, lost frames and a short window: a place where everything counts
+    harsh = dataclasses.replace(TECH, noise_offset_db=22.0, frame_retries=2, emitter_ratio=0.1)
+    value = getattr(harsh, name)
+    other = OTHER_VALUE.get(name, not value if isinstance(value, bool) else None)
+    if other is None:
+        row = next(row for row in parameters_of(TECH) if row["name"] == name)
+        other = type(value)(np.clip(value / 3, row["minimum"], row["maximum"]))
+        partner = {high: low for low, high in RISING}.get(name)
+        other = max(other, getattr(harsh, partner)) if partner else other
+    paths, draws = feeder(24, step_m=45.0, areas=2, phases=1), Draws(5, 3)
+    assert other != value
+    before = _everything(harsh, paths, draws)
+    after = _everything(dataclasses.replace(harsh, **{name: other}), paths, draws)
+    assert before.shape != after.shape or not np.array_equal(before, after)
+
+
+def test_a_leg_that_cannot_end_within_its_timeout_lacks_capacity_and_is_not_blamed_on_noise():
+    paths = feeder(6)
+    quality = TECH.assess(paths, Scenario(), DRAWS)
+    routes = TECH.routes(paths, quality, np.ones(1, bool))
+    hurried = dataclasses.replace(reading(6, answer_bytes=2000), timeout_s=np.full(12, 0.5))
+    outcome = TECH.carry(hurried, routes, paths, quality, Scenario(), DRAWS)
+    assert np.all(outcome.p_arrive == 0)
+    assert np.all(outcome.reason == Reason.CAPACITY)
+
+
+def test_a_concentrator_reads_in_its_share_of_the_window_only():
+    paths = feeder(20)
+    quality = TECH.assess(paths, Scenario(), DRAWS)
+    _, easy = carried(TECH, paths, quality)
+    cycle_s = float(easy.latency_p50_s.max())
+    full, half = (
+        carried(dataclasses.replace(TECH, airtime_share=share), paths, quality, window_s=1.02 * cycle_s)[1]
+        for share in (1.0, 0.5)
+    )
+    assert np.all(full.p_arrive > 0.99)
+    assert 0.35 < np.mean(half.p_arrive[0] > 0.99) < 0.65
+    assert np.all(half.reason[half.p_arrive < 0.5] == Reason.CAPACITY)
+
+
+def test_noise_that_an_offset_brought_is_called_noise():
+    paths = feeder(10, step_m=60.0)
+    plain = TECH.assess(paths, Scenario(), DRAWS)
+    loud = TECH.assess(paths, Scenario(noise_offset_db=60.0), DRAWS)
+    killed = plain.usable & ~loud.usable
+    assert killed.any()
+    assert np.all(loud.limit[killed] == Reason.NOISE)
+    assert TECH.quiet_db(0.0) == pytest.approx(10.0)
 
 
 def test_packet_error_ratio_broadcasts_and_tables_stand():

@@ -268,7 +268,6 @@ def test_shuffled_links_give_the_same_cells():
         {"building_class": "paper"},
         {"policy": "shout"},
         {"ce1_loss_db": 155.0},
-        {"basement_low_db": 20.0},
         {"preamble_period_s": (0.1, 0.1)},
         {"control_period_s": (0.1, 0.0, 0.1)},
         {"preamble_repetitions": (128, 8, 32)},

@@ -8,6 +8,7 @@ from amiplan.channels.pathloss.enclosure import enclosure_loss_db
 from amiplan.channels.pathloss.free_space import free_space_loss_db
 from amiplan.channels.pathloss.macro import macro_loss
 from amiplan.channels.pathloss.shadowing import shadowing_db
+from amiplan.channels.technology import WallSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,8 @@ def test_profiles_shuffle_with_their_rows_and_read_the_same_backwards(seed):
 
     whole = loss(ground, distance, a, b)
     np.testing.assert_allclose(loss(ground[order], distance[order], a[order], b[order]), whole[order], atol=1e-9)
-    np.testing.assert_allclose(loss(ground[:, ::-1], distance, b, a), whole, atol=1e-6)
+    # The kernel reads float32 heights and computes in float64; 1.5 million such profiles differed by at most 4e-14 dB.
+    np.testing.assert_allclose(loss(ground[:, ::-1], distance, b, a), whole, rtol=0.0, atol=1e-8)
     assert (whole >= 0.0).all()
 
 
@@ -154,7 +156,7 @@ REFUSED = {
     "uniforms": lambda: tr45820.building_loss_db(np.zeros((3, 4))),
     "uniform range": lambda: tr45820.building_loss_db(np.full((3, 5), 2.0)),
     "enclosure code": lambda: enclosure_loss_db([9], [0.5], frequency_hz=F),
-    "enclosure range": lambda: enclosure_loss_db([1], [0.5], frequency_hz=F, facade_box_db=(6.0, 3.0)),
+    "enclosure range": lambda: enclosure_loss_db([1], [0.5], frequency_hz=F, walls=WallSettings(facade_box_low_db=7.0)),
     "sigma": lambda: shadowing_db(Draws(seed=1, replication=0), np.zeros(1, np.uint64), -1.0),
     "correlation": lambda: shadowing_db(Draws(seed=1, replication=0), np.zeros(1, np.uint64), 1.0, end_correlation=0.5),
     "correlation range": lambda: shadowing_db(

@@ -174,7 +174,7 @@ def test_noise_is_the_reason_where_an_emitter_limits_and_attenuation_where_quiet
     assert np.all(noisy.limit[failed & works_quiet] == Reason.NOISE)
     long = feeder(10, step_m=400.0)
     noisy, quiet = (tech.assess(long, Scenario(), DRAWS) for tech in (with_emitters(1.0, **strong), QUIET))
-    hopeless = np.minimum(quiet.margin_up_db, quiet.margin_down_db) < -TECH.quiet_hours_db - 0.1
+    hopeless = np.minimum(quiet.margin_up_db, quiet.margin_down_db) < -TECH.quiet_db(0.0) - 0.1
     assert hopeless.any()
     assert np.all(noisy.limit[hopeless] == Reason.ATTENUATION)
 

@@ -49,8 +49,8 @@ def test_schutterwald_has_one_loop_where_it_is_known_to_be(schutterwald):
     area, _ = schutterwald
     loops = area.qa[area.qa["code"] == "loop"]
     assert loops["detail"].tolist() == ["closed loop of 5 lines"]
-    row = int(loops["id"].iloc[0].split()[-1])
-    assert area.transformers["lv_bus"].iloc[row] == "3005"
+    sites = area.transformers.set_index("transformer_id")
+    assert sites.loc[loops["id"].iloc[0].split()[-1], "lv_bus"] == "3005"
     codes = area.qa["code"].value_counts()
     assert codes["island"] == 1  # the one line whose both switches are open
     assert codes["open_end"] >= 86

@@ -9,7 +9,8 @@ from amiplan.gis.inputs import AreaInputs, InferenceRules, LayerInput
 from amiplan.gis.merging import FINE_SHARE, merged_clusters
 from amiplan.gis.network_audit import network_graph
 from amiplan.gis.partition import cluster_points
-from amiplan.gis.roads import road_graph
+from amiplan.gis.roads import road_graph, straight_roads
+from amiplan.gis.walk import Walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -281,3 +282,20 @@ def test_joined_areas_keep_every_limit_and_are_never_more_than_the_first_cut(see
     assert answer.node.size >= np.ceil(demand.sum() / cap)
     whole = cluster_points(graph, demand, np.ones(150, bool), cap, reach_m, 300.0)
     assert answer.node.size <= whole.node.size + 2
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+@settings(max_examples=20, deadline=None)
+def test_the_nearest_areas_are_those_of_a_search_without_early_end(seed, n_areas):
+    draws = np.random.default_rng(seed)
+    x, y = X + draws.uniform(0, 800, 120), Y + draws.uniform(0, 800, 120)
+    graph = road_graph(straight_roads(x, y), x, y, np.full(120, np.inf))
+    walk, sources = Walk(graph), np.unique(graph.tap[:5])
+    area_of = np.full(graph.n_nodes, -1)
+    area_of[graph.tap] = draws.integers(0, 12, 120)
+    area_of[sources] = 3
+    found = walk.neighbours(sources, 300.0, area_of, 3, n_areas)
+    far_m = dijkstra(graph.matrix, directed=False, indices=sources, min_only=True)
+    near = sorted((far_m[area_of == area].min(), area) for area in np.unique(area_of) if area not in (-1, 3))
+    assert found == [area for metres, area in near if metres <= 300.0][:n_areas]
+    assert np.isinf(walk.far_m).all()

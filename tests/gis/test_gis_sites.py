@@ -54,7 +54,12 @@ def test_mapped_things_become_sites_with_heights_by_kind(tmp_path):
 
 
 def test_given_candidates_with_feet_and_missing_heights(tmp_path):
-    columns = {"site_id": ["p", "q"], "kind": ["pole", "mast"], "height_ft": [30.0, np.nan], "owner": ["own", "x"]}
+    columns = {
+        "site_id": ["p", "q"],
+        "kind": ["pole", "mast"],
+        "height_ft": [30.0, np.nan],
+        "owner": ["own", "third_party"],
+    }
     _, candidates = made(tmp_path, candidate_sites=([(0, 10), (20, 10)], columns))
     sites = candidates.sites.set_index("site_id")
     assert sites.loc["p", "height_m"] == pytest.approx(9.144)

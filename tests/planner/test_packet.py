@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import simpy
 from amiplan.channels.draws import Draws
+from amiplan.channels.mac.g3_polling import MOST_ROUNDS
 from amiplan.channels.technologies.g3_plc import G3Plc
 from amiplan.channels.technology import Scenario
 from amiplan.planner.exchanges import exchanges_of
@@ -31,7 +32,7 @@ def meters_of(paths, members, settings):
 
 def day(env, cell, site_node, polled, settings, finished):
     """The concentrator's day, with the time at which each reading was complete and right."""
-    for _ in range(TECH.poll_rounds):
+    for _ in range(MOST_ROUNDS):
         for number, service in enumerate(settings.service.services):
             for meter in polled:
                 if np.isfinite(finished[number, meter.node]) or env.now >= settings.service.window_s:

@@ -21,8 +21,8 @@ import pytest
 from amiplan.studies.case import Case, embedded_cases, read_case
 from amiplan.studies.cli import main
 from amiplan.studies.run import run
-from amiplan.studies.study import Study
 from amiplan.studies.states import meter_states
+from amiplan.studies.study import Study
 from amiplan.studies.summary import main_reason
 from amiplan.studies.workers import Workers
 
@@ -76,6 +76,17 @@ def test_meters_are_conserved(area: str) -> None:
 def cheapest(study: Study) -> str:
     """The technology with the lowest cost at equal service."""
     return str(study.tco.set_index("technology")["eac_per_meter"].idxmin())
+
+
+def test_the_cheapest_technology_differs_and_the_rent_of_sites_flips_it() -> None:
+    """Gateways stand on the village's own substations, in the countryside on rented roofs and towers."""
+    north, village = (study_of(area) for area in AREAS)
+    assert cheapest(north) != cheapest(village)
+    case = read_case(embedded_cases()["schutterwald"])
+    rent = {"rent_own_site": {"low": 200.0, "mode": 800.0, "high": 1600.0, "dist": "pert"}}
+    economics = replace(case.settings.economics, overrides=rent)
+    rented = run(replace(case, settings=replace(case.settings, economics=economics)), Workers(2))
+    assert cheapest(rented) == cheapest(north)
 
 
 def test_tiers_agree_on_the_same_draws() -> None:
