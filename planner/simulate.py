@@ -92,8 +92,7 @@ def replicate(
     quality = technology.assess(paths, scenario, draws)
     routes = technology.routes(paths, quality, built)
     outcome = technology.carry(exchanges, routes, paths, quality, scenario, draws)
-    most = technology.load(exchanges, paths, quality).max_meters_per_site
-    return Replication(draws, paths, quality, routes, within_equipment(outcome, routes, paths, quality, most))
+    return Replication(draws, paths, quality, routes, outcome)
 
 
 def within_equipment(outcome: Outcome, routes: Routes, paths: Paths, quality: LinkQuality, most: int) -> Outcome:
@@ -134,9 +133,13 @@ def simulate(
     tally = _Tally.empty(settings.replications, len(exchanges.services), links.paths.n_meters)
     first: Replication | None = None
     access = left_for_access(exchanges, kind)
+    most = 0
     for number in range(settings.replications):
         one = replicate(technology, links, access, built, scenario, places, Draws(settings.seed, number))
-        tally.add(number, technology, one, through_backhaul(one.outcome, exchanges, one.routes.server, kind))
+        most = most or technology.load(access, one.paths, one.quality).max_meters_per_site
+        limited = within_equipment(one.outcome, one.routes, one.paths, one.quality, most)
+        one = replace(one, outcome=limited)
+        tally.add(number, technology, one, through_backhaul(limited, exchanges, one.routes.server, kind))
         first = first or one
     assert first is not None
     return tally.deliveries(level, exchanges.services), first

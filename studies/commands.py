@@ -142,6 +142,8 @@ def audit_text(case: Case) -> str:
     lines += ["", f"meters: {area.n_meters_in} in = {area.n_meters} used + {n_listed} listed"]
     counts = area.listed.groupby(["layer", "code"]).size().reset_index(name="n")
     lines += [f"  {row['layer']} {row['code']}: {row['n']} rows" for row in counts.to_dict("records")]
+    odd = area.qa.groupby(["layer", "code"]).size().reset_index(name="n")
+    lines += [f"  {row['layer']} {row['code']}: {row['n']}, used; look at them" for row in odd.to_dict("records")]
     lines += [
         "",
         f"{len(area.transformers)} transformers, {len(candidates.sites)} candidate sites, "

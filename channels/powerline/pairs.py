@@ -38,6 +38,8 @@ def area_pairs(
     """
     if not max_distance_m > 0:
         raise ValueError(f"max_distance_m {max_distance_m} must be positive; 1500 m is generous for power line")
+    if feeder_area.size == 0:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
     terminal = np.concatenate([meter_feeder_node, site_feeder_node]).astype(np.int64)
     area = np.where(terminal >= 0, feeder_area[np.maximum(terminal, 0)], -1)
     n_meters, n_sites = len(meter_feeder_node), len(site_feeder_node)

@@ -137,3 +137,10 @@ def test_the_tier_can_be_switched_off(street: Path) -> None:
     case = made.made_case(street, {"g3_plc": {}})
     fast = replace(case.settings, simulation=replace(case.settings.simulation, tier="fast"))
     assert study_of(replace(case, settings=fast)).tiers.empty
+
+
+def test_a_map_without_any_feeder_still_runs(tmp_path: Path) -> None:
+    made.write_meters(tmp_path, made.street(6))
+    rules = {"max_service_length_m": 1.0}
+    study = study_of(made.made_case(tmp_path, {"g3_plc": {}, "nb_iot": {}}, area={"rules": rules}))
+    assert made.sums_to_all(study.meters, 6)
