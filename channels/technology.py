@@ -145,10 +145,22 @@ class WallSettings:
         6.0, "dB", "highest loss of a box on the facade", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
     )
     basement_low_db: float = parameter(
-        10.0, "dB", "lowest loss of a basement beyond indoor", "measurements", confidence="B", minimum=0.0, maximum=100.0
+        10.0,
+        "dB",
+        "lowest loss of a basement beyond indoor",
+        "measurements",
+        confidence="B",
+        minimum=0.0,
+        maximum=100.0,
     )
     basement_high_db: float = parameter(
-        15.0, "dB", "highest loss of a basement beyond indoor", "measurements", confidence="B", minimum=0.0, maximum=100.0
+        15.0,
+        "dB",
+        "highest loss of a basement beyond indoor",
+        "measurements",
+        confidence="B",
+        minimum=0.0,
+        maximum=100.0,
     )
     steel_cabinet_low_db: float = parameter(
         10.0, "dB", "lowest loss of a steel cabinet", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0

@@ -33,7 +33,7 @@ class GammaTime:
         return np.asarray(gammainc(self.shape, np.maximum(left_s, 0.0) / self.scale_s))
 
     def moments_within(self, left_s: Array) -> tuple[Array, Array]:
-        """Mean [s] and variance [s^2] of the durations that end within ``left_s`` [s], (n,); ``left_s`` and 0 if none."""
+        """Mean [s] and variance [s^2] of the durations within ``left_s`` [s], (n,); ``left_s`` and 0 if none."""
         bound = np.maximum(left_s, 0.0) / self.scale_s
         inside = gammainc(self.shape, bound)
         some = np.where(inside > 1e-300, inside, 1.0)

@@ -158,8 +158,9 @@ def _heard_ratio(
 ) -> tuple[Array, Array]:
     """Per (leg, gateway) share of frames not lost to others, and per leg the share of downlinks granted."""
     n_meters = air.data_rate.size
-    rate = np.bincount(legs.meter, np.where(legs.up, attempts / legs.spread_s, 0.0), n_meters)
-    airtime = np.bincount(legs.meter, np.where(legs.up, attempts * legs.frame_s / legs.spread_s, 0.0), n_meters)
+    spread_s = _busy_spread_s(legs, attempts)
+    rate = np.bincount(legs.meter, np.where(legs.up, attempts / spread_s, 0.0), n_meters)
+    airtime = np.bincount(legs.meter, np.where(legs.up, attempts * legs.frame_s / spread_s, 0.0), n_meters)
     sender = np.repeat(np.arange(n_meters), air.pair_start[1:] - air.pair_start[:-1])
     exposure = collision_exposure(
         air.pair_site, air.data_rate[sender], air.pair_power_db, rate[sender], airtime[sender], rules.sir_db
@@ -175,13 +176,27 @@ def _heard_ratio(
     return np.asarray(alive * idle[pairs.pair] * silent), granted
 
 
+def _busy_spread_s(legs: Legs, attempts: Array) -> Array:
+    """(n_legs,) time over which the frames of each leg count as spread, seen by another frame of the crowd.
+
+    Starts are uniform over S, and each meter stays active for D, duty-cycle pauses included: the crowd builds up and
+    fades, and a frame in it meets on average 1 - D/3S of the rate of a crowd that starts and ends at once (S and D
+    change places where D is longer): the mean of a trapezoid over itself.
+    """
+    active_s = np.bincount(legs.slot, attempts * np.where(legs.up, legs.interval_s, legs.frame_s))[legs.slot]
+    start_s = legs.start_spread_s
+    short, long = np.minimum(active_s, start_s), np.maximum(active_s, start_s)
+    return np.asarray(legs.spread_s * (long / start_s) / (1.0 - short / (3.0 * long)))
+
+
 def _downlink(legs: Legs, air: Air, rules: AirRules, attempts: Array, requests: Array) -> tuple[Array, Array, Array]:
     """Downlink frames per second and airtime of each site, as granted, and the share granted to each leg."""
     acks = np.where(legs.up, requests, attempts)
     seconds = np.where(legs.up, air.ack_s[legs.meter], legs.frame_s)
     site = air.server[legs.meter]
-    airtime = np.bincount(site, acks * seconds / legs.spread_s, air.n_sites)
-    rate = np.bincount(site, acks / legs.spread_s, air.n_sites)
+    spread_s = _busy_spread_s(legs, attempts)
+    airtime = np.bincount(site, acks * seconds / spread_s, air.n_sites)
+    rate = np.bincount(site, acks / spread_s, air.n_sites)
     granted = np.minimum(1.0, rules.gateway_duty_cycle / np.maximum(airtime, 1e-300))
     return rate * granted, airtime * granted, granted[site]
 

@@ -42,7 +42,9 @@ class Legs:
     meter : row of the meter
     up : bool;  fragmented : bool;  n_frames : int;  phy_bytes : PHY payload of the longest frame [B]
     frame_s : time on air of that frame [s];  interval_s : from one frame to the next, duty cycle kept [s]
-    spread_s : time over which the meter's starts are spread [s];  available_s : time left to finish [s]
+    slot : number of the (service, meter, start) that the leg belongs to
+    start_spread_s : time over which meters spread one start [s];  spread_s : the same, all starts together [s]
+    available_s : time left to finish [s]
     answer_s : time left to answer before the asking side gives up [s]; inf where nobody waits
     copies : times a single frame is sent, or a failed datagram is started.
     """
@@ -54,6 +56,8 @@ class Legs:
     phy_bytes: Array
     frame_s: Array
     interval_s: Array
+    slot: Array
+    start_spread_s: Array
     spread_s: Array
     available_s: Array
     answer_s: Array
@@ -144,6 +148,8 @@ def legs_of(exchanges: Exchanges, rows: Array, up_rate: Array, down_rate: Array,
         phy_bytes=frames.phy_bytes,
         frame_s=frames.frame_s,
         interval_s=interval_s,
+        slot=slot,
+        start_spread_s=window_s * rules.spread_ratio,
         spread_s=window_s * rules.spread_ratio * n_starts,
         available_s=free_s * need_s / slot_need_s,
         answer_s=np.where(request >= 0, waited_s, np.inf),

@@ -106,7 +106,9 @@ class Traffic:
         arrived, starts, failed, failed_s2 = application_tries(once * answered, self.tries)
         with np.errstate(divide="ignore"):
             log_arrival = self._sum(np.log(patient))
-            answered_share = np.exp(self._sum(np.log(np.where(patient > 0.0, arrived / np.maximum(patient, 1e-300), 1.0))))
+            answered_share = np.exp(
+                self._sum(np.log(np.where(patient > 0.0, arrived / np.maximum(patient, 1e-300), 1.0)))
+            )
         mean_s = self._sum(leg_s + failed * self.timeout_s)
         variance_s2 = self._sum(leg_s2 + failed_s2 * self.timeout_s**2)
         channel_s = self._sum(sums.root_s * starts)

@@ -61,9 +61,7 @@ def extended_hata_db(
     far_db += (44.9 - 6.55 * np.log10(site_m)) * steeper * np.log10(np.maximum(distance / 1e3, 1.0))
     near_db = free_space_loss_db(np.minimum(distance, NEAR_M), frequency_hz)
     weight = np.clip(np.log(distance / NEAR_M) / np.log(FAR_M / NEAR_M), 0.0, 1.0)
-    return np.asarray(
-        np.maximum(near_db + weight * (far_db - near_db), free_space_loss_db(distance, frequency_hz))
-    )
+    return np.asarray(np.maximum(near_db + weight * (far_db - near_db), free_space_loss_db(distance, frequency_hz)))
 
 
 def extended_hata_in_range(

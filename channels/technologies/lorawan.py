@@ -103,7 +103,13 @@ class Lorawan:
     )
     meter_receiver: str = parameter("sx1262", "", "row of the sensitivity table", "data sheets, see tables")
     noise_open_db: float = parameter(
-        0.0, "dB", "man-made noise in open land", "ITU-R P.372 lies below the receiver", confidence="C", minimum=0.0, maximum=60.0
+        0.0,
+        "dB",
+        "man-made noise in open land",
+        "ITU-R P.372 lies below the receiver",
+        confidence="C",
+        minimum=0.0,
+        maximum=60.0,
     )
     noise_suburban_db: float = parameter(
         3.0, "dB", "man-made noise in suburbs", "planning practice", confidence="C", minimum=0.0, maximum=60.0
@@ -134,13 +140,20 @@ class Lorawan:
     )
     building_class: str = parameter("traditional", "", "traditional or efficient", "ITU-R P.2109-1", confidence="B")
     adr_margin_db: float = parameter(
-        10.0, "dB", "margin kept when the data rate is chosen", "Azure 5, The Things Stack 15 dB", minimum=0.0, maximum=40.0
+        10.0,
+        "dB",
+        "margin kept when the data rate is chosen",
+        "Azure 5, The Things Stack 15 dB",
+        minimum=0.0,
+        maximum=40.0,
     )
     planning_margin_db: float = parameter(
         3.0, "dB", "margin siting asks of a link", "choice", confidence="C", minimum=0.0, maximum=30.0
     )
     n_channels: int = parameter(8, "1", "uplink channels in use", _RP002, minimum=3, maximum=8)
-    n_demodulators: int = parameter(16, "1", "frames a gateway decodes at once", "SX1302", confidence="B", minimum=1, maximum=1024)
+    n_demodulators: int = parameter(
+        16, "1", "frames a gateway decodes at once", "SX1302", confidence="B", minimum=1, maximum=1024
+    )
     duty_cycle: float = parameter(
         0.01, "1", "of the meter, in each sub-band it uses", _EN220, minimum=1e-6, maximum=1.0
     )

@@ -58,7 +58,7 @@ _COLUMN_LIMITS = {
     "preamble_subcarriers": (12, 48),
     "control_period_s": (0.004, 131.072),
 }
-"""Per coverage level. TS 36.331 NPRACH-ConfigSIB-NB; search space of 1 to 2048 repetitions times 1.5 to 64 subframes."""
+"""Per coverage level: TS 36.331 NPRACH-ConfigSIB-NB; search space of 1 to 2048 repetitions, 1.5 to 64 subframes."""
 _CHOICES = {
     "deployment": tuple(_NOMINAL_POWER_DBM),
     "policy": ("pull", "push"),
@@ -154,7 +154,9 @@ class NbIot:
         maximum=3.01,
     )
     narrow_tones: bool = parameter(True, "", "whether 3.75 kHz single tones are used", "TS 36.211 section 10.1")
-    max_transmissions: int = parameter(4, "1", "HARQ and RLC transmissions of a block", "TS 36.104", minimum=1, maximum=32)
+    max_transmissions: int = parameter(
+        4, "1", "HARQ and RLC transmissions of a block", "TS 36.104", minimum=1, maximum=32
+    )
     block_header_bytes: int = parameter(
         5, "B", "MAC and RLC header of a block", "TS 36.321", confidence="C", minimum=0, maximum=16
     )
@@ -244,7 +246,13 @@ class NbIot:
         0.7, "1", "of what is left, at most", _PRACTICE, confidence="C", minimum=0.01, maximum=1.0
     )
     max_meters_per_site: int = parameter(
-        52547, "1", "devices per sector", "3GPP target density, sites 1732 m apart", confidence="B", minimum=1, maximum=10**7
+        52547,
+        "1",
+        "devices per sector",
+        "3GPP target density, sites 1732 m apart",
+        confidence="B",
+        minimum=1,
+        maximum=10**7,
     )
     spread_share: float = parameter(
         0.5,
@@ -528,7 +536,13 @@ class NbIot:
         attempts = cell.total(legs.attempts * starts) + np.where(cell.talks, preambles * cell.count, 0.0)
         limit = taken(quality.limit, routes.link, Reason.NONE)
         return cell.outcome(
-            p_link, share * answered_share, (mean_s, spread_s2), start_s, attempts, link_limit=limit, no_route=routes.reason
+            p_link,
+            share * answered_share,
+            (mean_s, spread_s2),
+            start_s,
+            attempts,
+            link_limit=limit,
+            no_route=routes.reason,
         )
 
     def _legs(self, exchanges: Exchanges, routes: Routes, quality: LinkQuality, level: Array) -> Legs:

@@ -78,17 +78,32 @@ class WisunFan:
     phy_mode: str = parameter("1a", "", "SUN FSK operating mode: 1a 50, 2a 100, 3 150 kb/s", "Wi-SUN PHY register")
     fec: bool = parameter(False, "", "rate-1/2 forward error correction, header and frame double", _WBL)
     fec_gain_db: float = parameter(
-        4.0, "dB", "sensitivity gained by it", "AWGN 3-5 dB; the standard grants 6", confidence="C", minimum=0.0, maximum=6.0
+        4.0,
+        "dB",
+        "sensitivity gained by it",
+        "AWGN 3-5 dB; the standard grants 6",
+        confidence="C",
+        minimum=0.0,
+        maximum=6.0,
     )
     region: str = parameter("EU", "", "whose band limits hold", "table of channels/regions.py")
     frequency_hz: float = parameter(
         868e6, "Hz", "carrier", "European channel plans 32 and 33", minimum=863e6, maximum=928e6
     )
     n_channels: int = parameter(
-        0, "1", "channels hopped over; 0 takes plan 32 (62) or plan 33 (29) by channel spacing", _WBL, minimum=0, maximum=256
+        0,
+        "1",
+        "channels hopped over; 0 takes plan 32 (62) or plan 33 (29) by channel spacing",
+        _WBL,
+        minimum=0,
+        maximum=256,
     )
-    meter_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a meter (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0)
-    site_eirp_dbm: float = parameter(16.15, "dBm", "radiated power of a collector (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0)
+    meter_eirp_dbm: float = parameter(
+        16.15, "dBm", "radiated power of a meter (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0
+    )
+    site_eirp_dbm: float = parameter(
+        16.15, "dBm", "radiated power of a collector (25 mW e.r.p.)", _EN220, minimum=-40.0, maximum=36.0
+    )
     meter_gain_dbi: float = parameter(
         0.0,
         "dBi",
@@ -149,16 +164,30 @@ class WisunFan:
     building_class: str = parameter(
         "traditional", "", "class of walls", "ITU-R P.2109-1 table 1; which, is our choice", confidence="C"
     )
-    etx_reject: float = parameter(4.0, "1", "links that need more attempts are refused", _WBL, minimum=1.05, maximum=32.0)
+    etx_reject: float = parameter(
+        4.0, "1", "links that need more attempts are refused", _WBL, minimum=1.05, maximum=32.0
+    )
     etx_frame_bytes: int = parameter(
         250, "B", "frame on which the link cost is measured", _WBL, confidence="C", minimum=1, maximum=_LONGEST_BYTES
     )
     max_hops: int = parameter(24, "1", "hop limit of the network", "FAN 1.0, TI SWRA714A", minimum=1, maximum=255)
     planning_hops: int = parameter(
-        8, "1", "hops that siting counts on", "95 % of field meters within 8", confidence="C", minimum=1, maximum=255
+        3,
+        "1",
+        "hops that siting counts on: the low end of the mean of field networks, so that routes may grow when a link "
+        "fails and no village hangs on one long chain",
+        "field networks: mean 3-5, 95 % within 8",
+        confidence="C",
+        minimum=1,
+        maximum=255,
     )
     max_meters_per_site: int = parameter(
-        5000, "1", "meters per collector", "Silver Spring access point manual; Cisco WPAN guide", minimum=1, maximum=10**6
+        5000,
+        "1",
+        "meters per collector",
+        "Silver Spring access point manual; Cisco WPAN guide",
+        minimum=1,
+        maximum=10**6,
     )
     mtu_bytes: int = parameter(1280, "B", "6LoWPAN payload per frame; some vendors 800", _WBL, minimum=64, maximum=1400)
     frame_overhead_bytes: int = parameter(
@@ -171,19 +200,39 @@ class WisunFan:
         maximum=512,
     )
     source_route_bytes: int = parameter(
-        8, "B", "source routing header per hop, downwards", "RFC 8138, non-storing RPL", confidence="B", minimum=0, maximum=16
+        8,
+        "B",
+        "source routing header per hop, downwards",
+        "RFC 8138, non-storing RPL",
+        confidence="B",
+        minimum=0,
+        maximum=16,
     )
     ack_bytes: int = parameter(
-        50, "B", "enhanced acknowledgement with timing elements", "40-60 B", confidence="B", minimum=3, maximum=_LONGEST_BYTES
+        50,
+        "B",
+        "enhanced acknowledgement with timing elements",
+        "40-60 B",
+        confidence="B",
+        minimum=3,
+        maximum=_LONGEST_BYTES,
     )
     frame_retries: int = parameter(7, "1", "repetitions of an unacknowledged frame", _WBL, minimum=0, maximum=31)
     cca_retries: int = parameter(8, "1", "further channel assessments before giving up", _WBL, minimum=0, maximum=31)
     min_backoff_exponent: int = parameter(3, "1", "CSMA minimum BE", _WBL, minimum=0, maximum=8)
     max_backoff_exponent: int = parameter(5, "1", "CSMA maximum BE", _WBL, minimum=0, maximum=8)
     backoff_unit_s: float = parameter(
-        1.16e-3, "s", "backoff unit: 1 ms turnaround and 8 symbols", "PHY dependent", confidence="C", minimum=0.0, maximum=0.1
+        1.16e-3,
+        "s",
+        "backoff unit: 1 ms turnaround and 8 symbols",
+        "PHY dependent",
+        confidence="C",
+        minimum=0.0,
+        maximum=0.1,
     )
-    broadcast_dwell_s: float = parameter(0.255, "s", "broadcast slot, unicast is silent", _WBL, minimum=0.0, maximum=60.0)
+    broadcast_dwell_s: float = parameter(
+        0.255, "s", "broadcast slot, unicast is silent", _WBL, minimum=0.0, maximum=60.0
+    )
     broadcast_interval_s: float = parameter(1.020, "s", "broadcast interval", _WBL, minimum=0.001, maximum=3600.0)
     hidden_share: float = parameter(
         0.4, "1", "audible traffic the sender cannot hear", "no source", confidence="C", minimum=0.0, maximum=1.0
@@ -297,7 +346,7 @@ class WisunFan:
 
     @property
     def _sensitivity_snr_db(self) -> float:
-        """SNR that the demodulator needs: that at the stated sensitivity of a receiver of the reference noise figure."""
+        """SNR that the demodulator needs: that at the stated sensitivity with the reference noise figure."""
         mode = sun_fsk.mode_of(self.phy_mode)
         thermal_dbm = -174.0 + 10.0 * np.log10(mode.rx_bandwidth_hz) + sun_fsk.REFERENCE_NOISE_FIGURE_DB
         return float(mode.sensitivity_dbm - thermal_dbm - (self.fec_gain_db if self.fec else 0.0))
@@ -399,7 +448,11 @@ class WisunFan:
         """Meters within ``planning_hops`` of each site over links that RPL would accept."""
         good = np.isfinite(self.link_cost(quality))
         ends = paths.from_node[good], paths.to_node[good]
-        return Reach(*hop_reach(*ends, n_meters=paths.n_meters, n_sites=paths.n_sites, max_hops=min(self.planning_hops, self.max_hops)))
+        return Reach(
+            *hop_reach(
+                *ends, n_meters=paths.n_meters, n_sites=paths.n_sites, max_hops=min(self.planning_hops, self.max_hops)
+            )
+        )
 
     def load(self, exchanges: Exchanges, paths: RadioPaths, quality: LinkQuality) -> Load:
         """Time next to the collector with the attempts of each meter's best link: on the channel, or out of the

@@ -168,7 +168,7 @@ def move_enclosure(tech):
 
 def move_clutter(tech):
     kinds = (Clutter.OPEN, Clutter.SUBURBAN, Clutter.URBAN)
-    open_land, suburb, town = (margins(tech, world(tech, clutter=kind)) for kind in kinds)
+    open_land, suburb, town = (margins(tech, world(tech, clutter=kind, stretch=2.0)) for kind in kinds)
     lowers(open_land, suburb)
     lowers(suburb, town)
 
