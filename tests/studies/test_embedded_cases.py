@@ -79,14 +79,14 @@ def cheapest(study: Study) -> str:
 
 
 def test_the_cheapest_technology_differs_and_the_rent_of_sites_flips_it() -> None:
-    """Gateways stand on the village's own substations, in the countryside on rented roofs and towers."""
+    """Collectors stand on the village's own substations, in the countryside on rented roofs and towers."""
     north, village = (study_of(area) for area in AREAS)
     assert cheapest(north) != cheapest(village)
-    case = read_case(embedded_cases()["schutterwald"])
-    rent = {"rent_own_site": {"low": 200.0, "mode": 800.0, "high": 1600.0, "dist": "pert"}}
-    economics = replace(case.settings.economics, overrides=rent)
-    rented = run(replace(case, settings=replace(case.settings, economics=economics)), Workers(2))
-    assert cheapest(rented) == cheapest(north)
+    case = read_case(embedded_cases()["north_bayreuth"])
+    free = {"rent_roof_commercial": {"low": 0.0, "mode": 0.0, "high": 0.0}}
+    economics = replace(case.settings.economics, overrides=free)
+    without_rent = run(replace(case, settings=replace(case.settings, economics=economics)), Workers(2))
+    assert cheapest(without_rent) == cheapest(village)
 
 
 def test_tiers_agree_on_the_same_draws() -> None:
