@@ -20,7 +20,9 @@ import pyogrio
 import pytest
 from amiplan.studies.case import Case, embedded_cases, read_case
 from amiplan.studies.cli import main
+from amiplan.studies.commands import run_case
 from amiplan.studies.run import run
+from amiplan.studies.settings import UserError
 from amiplan.studies.states import meter_states
 from amiplan.studies.study import Study
 from amiplan.studies.summary import main_reason
@@ -105,14 +107,21 @@ def test_a_second_run_writes_equal_bytes(area: str, tmp_path: Path, capsys: pyte
     for layer, _ in pyogrio.list_layers(tmp_path / "a" / "study.gpkg"):
         first, second = (pyogrio.read_dataframe(tmp_path / one / "study.gpkg", layer=layer) for one in ("a", "b"))
         assert first.drop(columns="geometry", errors="ignore").equals(second.drop(columns="geometry", errors="ignore"))
-    assert main(["demo", area, "-o", str(tmp_path / "a")]) == 0, "a demo replaces the folder that it made"
-    assert "Report:" in capsys.readouterr().out
+
+
+def test_a_demo_replaces_only_a_folder_that_it_made(tmp_path: Path) -> None:
+    case = quick(read_case(embedded_cases()["schutterwald"]))
+    for _ in range(2):
+        assert "Report:" in run_case(case, tmp_path / "made", own_demo=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep")
+    with pytest.raises(UserError, match="not made by"):
+        run_case(case, tmp_path / "mine", own_demo=True)
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "keep"
 
 
 def test_the_result_folder_keeps_its_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = quick(read_case(embedded_cases()["schutterwald"]))
-    from amiplan.studies.commands import run_case
-
     run_case(case, tmp_path / "r")
     capsys.readouterr()
     meters = gpd.read_parquet(tmp_path / "r" / "meters.parquet")
