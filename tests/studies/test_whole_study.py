@@ -144,3 +144,12 @@ def test_a_map_without_any_feeder_still_runs(tmp_path: Path) -> None:
     rules = {"max_service_length_m": 1.0}
     study = study_of(made.made_case(tmp_path, {"g3_plc": {}, "nb_iot": {}}, area={"rules": rules}))
     assert made.sums_to_all(study.meters, 6)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_results(street: Path, study: Study) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra amiplan[cluster] is not installed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        found = run(made.made_case(street), Workers(scheduler=cluster.scheduler_address))
+    assert found.kpis.equals(study.kpis)
+    assert found.cost.equals(study.cost)
