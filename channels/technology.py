@@ -12,7 +12,6 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import Enum, IntEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .draws import Draws
@@ -425,17 +424,3 @@ class Technology(Protocol):
     def tables(self) -> Mapping[str, Any]:
         """Rate and sensitivity tables for `amiplan technologies NAME`: title to pandas DataFrame."""
         ...
-
-
-def no_routes(n_meters: int, reason: Reason) -> Routes:
-    """Routes in which nobody is served, each meter for the same reason."""
-    nobody = np.full(n_meters, -1, np.int32)
-    return Routes(
-        nobody,
-        nobody,
-        nobody.astype(np.int64),
-        np.zeros(n_meters, np.int16),
-        np.zeros(n_meters + 1, np.int64),
-        np.zeros(0, np.int64),
-        np.full(n_meters, reason, np.int8),
-    )

@@ -40,24 +40,6 @@ class GivenNetwork:
     qa: pd.DataFrame
 
 
-def no_feeders(n_transformers: int) -> FeederNetwork:
-    """A network without cables: each transformer is a node of its own only where there are transformers."""
-    empty_f, empty_i = np.zeros(0), np.zeros(0, dtype=np.int32)
-    return FeederNetwork(
-        empty_f,
-        empty_f,
-        empty_i,
-        empty_i,
-        empty_i,
-        empty_f,
-        np.zeros(0, dtype=np.int16),
-        np.zeros(0, dtype=bool),
-        np.zeros(0, dtype=object),
-        (),
-        np.full(n_transformers, -1, dtype=np.int32),
-    )
-
-
 def given_network(
     cables: Audited,
     buses: Audited | None,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -101,16 +100,3 @@ class StudyResult:
     kpis: pd.DataFrame
     cost: pd.DataFrame
     quantities: pd.DataFrame
-
-
-def frozen_columns(**columns: Array) -> dict[str, Array]:
-    """Columns made read-only; all must have the same length.
-
-    Raises ValueError naming the odd column out.
-    """
-    lengths = {name: np.shape(column)[-1] for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns differ in length: {lengths}")
-    for column in columns.values():
-        column.setflags(write=False)
-    return columns

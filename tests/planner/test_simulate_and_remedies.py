@@ -4,13 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 from amiplan.channels.technology import Medium, Reason
 from amiplan.planner.network_quantities import one_remedy_each
 from amiplan.planner.packet import sampled_cells
 from amiplan.planner.remedies import RemedySettings, first_remedies
 from amiplan.planner.simulate import resampled_counts
-from amiplan.planner.tables import frozen_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,11 +83,3 @@ def test_sampled_cells_are_cells_with_meters_and_fit_where_possible(sizes: list[
     assert bool(chosen) == bool((array > 0).any())
     if len(chosen) > 1:
         assert array[chosen].sum() <= most
-
-
-def test_columns_of_a_table_are_equally_long_and_frozen() -> None:
-    columns = frozen_columns(a=np.zeros(3), b=np.ones((2, 3)))
-    with pytest.raises(ValueError, match="read-only"):
-        columns["a"][0] = 1.0
-    with pytest.raises(ValueError, match="differ in length"):
-        frozen_columns(a=np.zeros(3), b=np.zeros(4))
