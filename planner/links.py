@@ -30,6 +30,29 @@ CULL_DB = 20.0
 shadowing."""
 
 
+MAX_NEIGHBOUR_PAIRS = 1_500_000
+"""Pairs of meters of a mesh that are looked at; in denser towns the neighbour radius shrinks until they are fewer."""
+
+
+def bounded_radius_m(places_m: Array, radius_m: float) -> float:
+    """The neighbour radius that keeps a mesh within ``MAX_NEIGHBOUR_PAIRS`` [m].
+
+    Where many meters are near, far neighbours are not needed: the radius shrinks by steps of a tenth until the pairs
+    fit. It does not depend on the order of the rows.
+
+    Parameters
+    ----------
+    places_m : (n_meters, 2)
+    """
+    if radius_m <= 0 or len(places_m) < 2:
+        return radius_m
+    tree = cKDTree(places_m)
+    steps = radius_m * np.array([0.9**number for number in range(60)])[::-1]
+    pairs = (tree.count_neighbors(tree, steps) - len(places_m)) // 2
+    fits = np.flatnonzero(pairs <= MAX_NEIGHBOUR_PAIRS)
+    return float(steps[fits[-1]] if fits.size else steps[0])
+
+
 def links_of(
     technology: Technology,
     area: ServiceArea,
@@ -54,7 +77,7 @@ def links_of(
         return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
     sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
     stands = np.ones(len(sites), bool) if built is None else built
-    return Links(_radio_paths(technology, area, sites, stands, most_sites), sites)
+    return Links(_radio_paths(technology, area, sites, stands, most_sites), sites, _radius_note(technology, area))
 
 
 def worth_drawing(links: Links, technology: Technology, scenario: Scenario) -> Links:
@@ -68,7 +91,7 @@ def worth_drawing(links: Links, technology: Technology, scenario: Scenario) -> L
     bare = replace(paths, node_enclosure=np.full(paths.node_enclosure.size, Enclosure.NONE, np.int8))
     quality = technology.assess(bare, scenario, MedianDraws())
     hopeful = np.maximum(quality.margin_up_db, quality.margin_down_db) >= -CULL_DB
-    return Links(paths.select(hopeful), links.sites)
+    return replace(links, paths=paths.select(hopeful))
 
 
 def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
@@ -81,6 +104,12 @@ def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
     height = paths.node_height_m.copy()
     height[:n] = antenna_height_m(height[:n], enclosure[:n])
     return replace(paths, node_enclosure=enclosure, node_height_m=height)
+
+
+def _radius_note(technology: Technology, area: ServiceArea) -> str:
+    asked = float(getattr(technology, "neighbour_radius_m", 0.0))
+    taken = bounded_radius_m(_xy(area.meters), asked)
+    return f"meters further apart than {taken:.0f} m were not tried as neighbours" if taken < asked else ""
 
 
 def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
@@ -123,7 +152,7 @@ def _radio_paths(
     n_meters, n_sites = len(meters), len(sites)
     places = np.concatenate([_xy(meters), _xy(sites)])
     start, end = _meter_site_pairs(places, n_meters, stands, _radius_m(technology), most_sites)
-    radius = float(getattr(technology, "neighbour_radius_m", 0.0))
+    radius = bounded_radius_m(places[:n_meters], float(getattr(technology, "neighbour_radius_m", 0.0)))
     if radius > 0 and n_meters > 1:
         near = cKDTree(places[:n_meters]).query_pairs(radius, output_type="ndarray").astype(np.int32)
         near = near[np.lexsort((near[:, 1], near[:, 0]))]

@@ -29,10 +29,12 @@ class Links:
     paths : geometry as the technology's pillar takes it; sites are rows of ``sites``.
     sites : GeoDataFrame of this technology's possible sites (transformers, candidates or cells):
         ``site_id, key, kind, x_m, y_m, height_m, owner, data_flag, geometry``.
+    note : one sentence for the report where not all links were looked at; else empty.
     """
 
     paths: Paths
     sites: gpd.GeoDataFrame
+    note: str = ""
 
 
 @dataclass(frozen=True)

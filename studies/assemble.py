@@ -97,6 +97,7 @@ def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
 def _warnings(area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
     lines = [*area.notes, *candidates.notes]
     lines += [f"{one.technology}: {one.plan.note}" for one in results]
+    lines += [f"{one.technology}: {one.links.note}" for one in results if one.links.note]
     lines += [
         f"{one.technology}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range that "
         "their model was fitted for"
