@@ -77,7 +77,10 @@ def links_of(
         return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
     sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
     stands = np.ones(len(sites), bool) if built is None else built
-    return Links(_radio_paths(technology, area, sites, stands, most_sites), sites, _radius_note(technology, area))
+    asked = float(getattr(technology, "neighbour_radius_m", 0.0))
+    radius_m = bounded_radius_m(_xy(area.meters), asked)
+    note = f"meters further apart than {radius_m:.0f} m were not tried as neighbours" if radius_m < asked else ""
+    return Links(_radio_paths(technology, area, sites, stands, most_sites, radius_m), sites, note)
 
 
 def worth_drawing(links: Links, technology: Technology, scenario: Scenario) -> Links:
@@ -104,12 +107,6 @@ def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
     height = paths.node_height_m.copy()
     height[:n] = antenna_height_m(height[:n], enclosure[:n])
     return replace(paths, node_enclosure=enclosure, node_height_m=height)
-
-
-def _radius_note(technology: Technology, area: ServiceArea) -> str:
-    asked = float(getattr(technology, "neighbour_radius_m", 0.0))
-    taken = bounded_radius_m(_xy(area.meters), asked)
-    return f"meters further apart than {taken:.0f} m were not tried as neighbours" if taken < asked else ""
 
 
 def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
@@ -146,15 +143,19 @@ def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
 
 
 def _radio_paths(
-    technology: Technology, area: ServiceArea, sites: gpd.GeoDataFrame, stands: Array, most_sites: int | None
+    technology: Technology,
+    area: ServiceArea,
+    sites: gpd.GeoDataFrame,
+    stands: Array,
+    most_sites: int | None,
+    neighbour_radius_m: float,
 ) -> RadioPaths:
     meters = area.meters
     n_meters, n_sites = len(meters), len(sites)
     places = np.concatenate([_xy(meters), _xy(sites)])
     start, end = _meter_site_pairs(places, n_meters, stands, _radius_m(technology), most_sites)
-    radius = bounded_radius_m(places[:n_meters], float(getattr(technology, "neighbour_radius_m", 0.0)))
-    if radius > 0 and n_meters > 1:
-        near = cKDTree(places[:n_meters]).query_pairs(radius, output_type="ndarray").astype(np.int32)
+    if neighbour_radius_m > 0 and n_meters > 1:
+        near = cKDTree(places[:n_meters]).query_pairs(neighbour_radius_m, output_type="ndarray").astype(np.int32)
         near = near[np.lexsort((near[:, 1], near[:, 0]))]
         start, end = np.concatenate([start, near[:, 0]]), np.concatenate([end, near[:, 1]])
     distance = np.maximum(np.hypot(*(places[start] - places[end]).T), 1.0)
