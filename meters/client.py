@@ -13,12 +13,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from . import acse, apdu, axdr, clock, security, wrapper
-from .axdr import Value
-from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
+from . import clock
+from .dlms import acse, apdu, axdr, security, wrapper
+from .dlms.axdr import Value
+from .dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
+from .dlms.security import Channel
 from .objects import BY_RANGE, ProfileGeneric, Register
 from .reading import Reading, profile_reading, register_reading
-from .security import Channel
 from .server import CHALLENGE_BYTES, METER_PORT, PUBLIC_PORT, READER_PORT, MeterServer
 from .settings import ServiceSettings
 

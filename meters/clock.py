@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import axdr
+from .dlms import axdr
 
 Array = NDArray[Any]
 

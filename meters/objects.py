@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import axdr, clock
-from .apdu import DataAccess
-from .axdr import Value
-from .obis import CLOCK, ENERGY_REGISTERS, Obis
+from . import clock
+from .dlms import axdr
+from .dlms.apdu import DataAccess
+from .dlms.axdr import Value
+from .dlms.obis import CLOCK, ENERGY_REGISTERS, Obis
 
 Array = NDArray[Any]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import apdu, axdr, security
-from .axdr import Value
-from .obis import PUSH_PROFILE, PUSH_REGISTER
+from .dlms import apdu, axdr, security
+from .dlms.axdr import Value
+from .dlms.obis import PUSH_PROFILE, PUSH_REGISTER
 from .objects import CosemObject, ProfileGeneric
 
 Array = NDArray[Any]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import axdr, clock
-from .axdr import Value
-from .obis import ENERGY_REGISTERS, IMPORT_ACTIVE, Obis
+from . import clock
+from .dlms import axdr
+from .dlms.axdr import Value
+from .dlms.obis import ENERGY_REGISTERS, IMPORT_ACTIVE, Obis
 from .settings import ServiceSettings
 
 Array = NDArray[Any]

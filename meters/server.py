@@ -14,12 +14,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from . import acse, apdu, axdr, push, security, wrapper
-from .apdu import DataAccess, DataNotification, ExceptionResponse, GetResponse, GetResponseBlock
-from .axdr import Value
-from .obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE
+from . import push
+from .dlms import acse, apdu, axdr, security, wrapper
+from .dlms.apdu import DataAccess, DataNotification, ExceptionResponse, GetResponse, GetResponseBlock
+from .dlms.axdr import Value
+from .dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE
+from .dlms.security import Channel, SecurityError
 from .objects import AccessError, Clock, CosemObject, ProfileGeneric, Register
-from .security import Channel, SecurityError
 from .settings import ServiceSettings
 
 METER_PORT = 1

@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import axdr, clock, hdlc
+from . import clock
 from .client import HeadEnd, converse
-from .obis import CLOCK, ENERGY_REGISTERS, LOAD_PROFILE, LOGICAL_DEVICE_NAME
+from .dlms import axdr, hdlc
+from .dlms.obis import CLOCK, ENERGY_REGISTERS, LOAD_PROFILE, LOGICAL_DEVICE_NAME
+from .dlms.security import Channel, Keys
+from .dlms.wrapper import HEADER_BYTES
 from .objects import UNIT_VARH, UNIT_WH, Clock, CosemObject, Data, ProfileGeneric, Register
-from .security import Channel, Keys
 from .server import METER_PORT, PUBLIC_PORT, READER_PORT, MeterServer
 from .settings import ServiceSettings, setting
-from .wrapper import HEADER_BYTES
 
 __all__ = ["POLICIES", "SERVICES", "Legs", "ServiceSettings", "commission", "exchange_legs", "session_table", "setting"]
 

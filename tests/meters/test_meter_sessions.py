@@ -2,14 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amiplan.meters import acse, apdu, axdr, clock, load, wrapper
-from amiplan.meters.apdu import DataAccess
-from amiplan.meters.axdr import NULL
+from amiplan.meters import clock, load
 from amiplan.meters.client import ExchangeFailed, converse, read_all
-from amiplan.meters.obis import ASSOCIATION, CLOCK, ENERGY_REGISTERS, IMPORT_ACTIVE, LOAD_PROFILE
+from amiplan.meters.dlms import acse, apdu, axdr, wrapper
+from amiplan.meters.dlms.apdu import DataAccess
+from amiplan.meters.dlms.axdr import NULL
+from amiplan.meters.dlms.obis import ASSOCIATION, CLOCK, ENERGY_REGISTERS, IMPORT_ACTIVE, LOAD_PROFILE
+from amiplan.meters.dlms.security import sealed_bytes
 from amiplan.meters.objects import AccessError, ProfileGeneric
 from amiplan.meters.reading import join
-from amiplan.meters.security import sealed_bytes
 from amiplan.meters.server import MeterServer, largest_block_bytes
 from amiplan.meters.services import ServiceSettings, commission
 

@@ -1,8 +1,9 @@
 import pytest
-from amiplan.meters import acse, apdu, axdr, clock
-from amiplan.meters.acse import Association
-from amiplan.meters.apdu import DataAccess
-from amiplan.meters.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
+from amiplan.meters import clock
+from amiplan.meters.dlms import acse, apdu, axdr
+from amiplan.meters.dlms.acse import Association
+from amiplan.meters.dlms.apdu import DataAccess
+from amiplan.meters.dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,7 @@ def test_initiate_carries_the_largest_apdu_of_the_other_side():
 ])  # fmt: skip
 def test_block_transfer_of_the_day_profile(max_pdu, n_blocks, n_response, n_next):
     """Ciphered totals of 3458 B of data in blocks of max PDU - 32 B, as two DLMS libraries cut them."""
-    from amiplan.meters.security import sealed_bytes
+    from amiplan.meters.dlms.security import sealed_bytes
 
     pieces = apdu.split(bytes(3458), max_pdu - 32)
     blocks = [apdu.encode(apdu.GetResponseBlock(False, i, piece)) for i, piece in enumerate(pieces, 1)]

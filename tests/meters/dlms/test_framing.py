@@ -1,5 +1,5 @@
 import pytest
-from amiplan.meters import hdlc, wrapper
+from amiplan.meters.dlms import hdlc, wrapper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 import pytest
-from amiplan.meters import security
-from amiplan.meters.security import Channel, Keys, SecurityError
+from amiplan.meters.dlms import security
+from amiplan.meters.dlms.security import Channel, Keys, SecurityError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

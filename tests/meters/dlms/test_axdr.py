@@ -4,9 +4,9 @@ import importlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from amiplan.meters import axdr
-from amiplan.meters.axdr import Tag, Value
-from amiplan.meters.obis import Obis
+from amiplan.meters.dlms import axdr
+from amiplan.meters.dlms.axdr import Tag, Value
+from amiplan.meters.dlms.obis import Obis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
