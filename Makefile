@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check verify bench install clean
+.PHONY: demo test check verify bench install oracle clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,8 +28,16 @@ check: install           ## what a change must pass: format, lint, types, fast t
 verify: install          ## slow statistics: tiers against each other, Monte-Carlo curves
 	$(BIN)/python -m pytest -q -m verification
 
+.oracle/installed: Makefile
+	$(PYTHON) -m venv .oracle
+	.oracle/bin/pip install --quiet --upgrade pip
+	.oracle/bin/pip install --quiet gurux-dlms==1.0.203 dlms-cosem==25.1.0
+	touch $@
+
+oracle: .oracle/installed  ## other people's DLMS clients, in an environment of their own: the tests let them read our meters
+
 bench: install           ## speed, as ratios to a reference timed in the same run
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .oracle build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -403,6 +403,10 @@ class Technology(Protocol):
         """Time on the medium of one frame (or of all its segments and acknowledgements) of ``n_bytes`` [s]."""
         ...
 
+    def n_frames(self, mode: Array, n_bytes: Array) -> Array:
+        """Frames, segments, fragments or blocks that `airtime_s` counts for a message of ``n_bytes``."""
+        ...
+
     def reach(self, paths: Any, quality: LinkQuality) -> Reach:
         """Site by meter pairs that siting may count on, through relays where the technology relays."""
         ...

@@ -6,28 +6,41 @@ back, or None when nothing came in time.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import clock
-from .dlms import acse, apdu, axdr, security, wrapper
+from .conversation import Conversation, ExchangeFailed
+from .device.names import ALARM_REGISTER, DAILY_BILLING, DISCONNECT_CONTROL, EVENT_LOG, PROFILE_STATUS, PUSHES
+from .device.ports import METER_SAP
+from .device.rights import Role
+from .device.server import MeterServer
+from .dlms import apdu, axdr, security, wrapper
+from .dlms.apdu import Attribute, Method
 from .dlms.axdr import Value
-from .dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, PUSH_PROFILE, PUSH_REGISTER
+from .dlms.obis import CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
 from .dlms.security import Channel
-from .objects import BY_RANGE, ProfileGeneric, Register
-from .reading import Reading, profile_reading, register_reading
-from .server import CHALLENGE_BYTES, METER_PORT, PUBLIC_PORT, READER_PORT, MeterServer
+from .lines import Turns, line_of
+from .reading import Reading, channels_of, profile_reading, single_reading
 from .settings import ServiceSettings
 
-Session = Generator[bytes, bytes | None, Any]
+__all__ = ["ExchangeFailed", "HeadEnd", "converse", "read_all", "settings_of"]
+
+Array = NDArray[Any]
+
+BY_RANGE, BY_ENTRY = 1, 2
+DISCONNECT, RECONNECT = 1, 2
+_PERIODS_MIN = {"profile_15min": 15, "profile_30min": 30, "profile_60min": 60}
 
 
-class ExchangeFailed(Exception):
-    """A reading that could not be finished: no believable answer within the tries, or access refused."""
+def settings_of(service: str, settings: ServiceSettings) -> ServiceSettings:
+    """The settings with which a service is read: a profile of a named period needs a meter that captures at it."""
+    return replace(settings, profile_interval_min=_PERIODS_MIN.get(service, settings.profile_interval_min))
 
 
 class HeadEnd:
@@ -36,9 +49,11 @@ class HeadEnd:
     Parameters
     ----------
     channel
-        Keys and counters towards the meter; None where the settings ask for no security.
+        Keys and counters towards the meter, shared by all roles; None where the settings ask for no suite.
     day
-        The day whose profile is read; day 0 is 1 January 2026.
+        The day whose data are read; day 0 is 1 January 2026.
+    password
+        For low level security.
 
     Attributes
     ----------
@@ -46,241 +61,198 @@ class HeadEnd:
         sent, received, timeouts, authentication, replay, unprotected, malformed, exceptions, rejected.
     """
 
-    def __init__(self, channel: Channel | None, settings: ServiceSettings, day: int) -> None:
+    def __init__(self, channel: Channel | None, settings: ServiceSettings, day: int, password: bytes = b"") -> None:
         if settings.ciphered and channel is None:
-            raise ValueError("security suite_0 needs keys: pass a channel or set security to none")
+            raise ValueError(f"security {settings.security} needs keys: pass a channel or set security to none")
+        if settings.security == "lls" and not password:
+            raise ValueError("security lls needs a password: pass one or set security to none")
         self.channel = channel if settings.ciphered else None
         self.settings = settings
         self.day = day
+        self.password = password if settings.security == "lls" else b""
         self.counters: Counter[str] = Counter()
-        self._port = READER_PORT if self.channel else PUBLIC_PORT
-        self._invoke = 0
+        self._conversations: dict[Role, Conversation] = {}
+        self._open: set[Role] = set()
 
     def read(self, service: str) -> Generator[bytes, bytes | None, Reading]:
-        """Read one service: yields wrapped requests, takes wrapped responses or None for a timeout.
+        """Carry out one service: yields what goes onto the line, takes what came back or None for a timeout.
 
-        Every repetition is ciphered anew, since a meter refuses a counter it has seen. Raises ExchangeFailed when a
-        step got no believable answer in ``tries`` attempts or was refused; ValueError for an unknown service.
+        Services are register, on_demand, profile (with _15min, _30min, _60min where that is the meter's period),
+        daily_billing, event_log, clock_set, disconnect, reconnect. Raises ExchangeFailed when a step got no believable
+        answer in ``tries`` attempts or was refused; ValueError for a service that cannot be read.
         """
-        request = self._request(service)
-        if self.settings.association == "fresh":
-            yield from self._associate()
-        value = yield from self._get(request)
-        if self.settings.association == "fresh":
-            yield from self._release()
+        role, carry_out = self._plan(service)
+        conversation = self._conversation(role)
         try:
-            return self._reading(service, value)
-        except ValueError as wrong:
-            raise ExchangeFailed(f"the meter's {service} is not what was asked for: {wrong}") from wrong
+            yield from self._ready(role, conversation)
+            try:
+                reading = yield from carry_out(conversation)
+            except ValueError as wrong:
+                raise ExchangeFailed(f"the meter's {service} is not what was asked for: {wrong}") from wrong
+        except ExchangeFailed:
+            self._open.discard(role)
+            raise
+        if self.settings.association == "fresh":
+            yield from conversation.close()
+            self._open.discard(role)
+        return reading
 
     def accept(self, datagram: bytes) -> Reading | None:
         """The data of one push, or None where it was refused; `counters` tell why. Never raises."""
-        plain = self._opened(datagram)
-        if plain is None:
-            return None
+        self.counters["received"] += 1
         try:
+            plain = self._opened(datagram)
             notification = apdu.decode(plain)
             if not isinstance(notification, apdu.DataNotification):
                 raise ValueError("not a notification")
             return self._pushed(notification.body.items)
+        except security.SecurityError as refused:
+            self.counters[refused.kind] += 1
         except ValueError:
             self.counters["malformed"] += 1
-            return None
+        return None
 
-    # -- steps ---------------------------------------------------------------------------------------------------
+    # -- associations --------------------------------------------------------------------------------------------
 
-    def _request(self, service: str) -> apdu.GetRequest:
-        if service == "register":
-            return apdu.GetRequest(Register.class_id, IMPORT_ACTIVE, 2)
-        if service == "profile":
-            ends = clock.interval_end_s(self.day, self.settings.n_intervals)
-            chosen = apdu.by_range(clock.octets_of(ends[0]), clock.octets_of(ends[-1]), CLOCK)
-            return apdu.GetRequest(ProfileGeneric.class_id, LOAD_PROFILE, 2, BY_RANGE, chosen)
-        raise ValueError(f"service {service!r} is unknown: use register or profile")
+    def _conversation(self, role: Role) -> Conversation:
+        if role not in self._conversations:
+            line = line_of(self.settings, role.sap, self.counters)
+            secured = role is not Role.PUBLIC
+            channel, password = (self.channel, self.password) if secured else (None, b"")
+            self._conversations[role] = Conversation(line, channel, password, self.settings, self.counters)
+        return self._conversations[role]
 
-    def _get(self, request: apdu.GetRequest) -> Generator[bytes, bytes | None, Value]:
-        invoke = self._next_invoke()
-        asked: apdu.Apdu = replace(request, invoke=invoke)
-        raw, block = b"", 0
-        while True:
-            answer = yield from self._ask(partial(apdu.encode, asked), partial(_fits, invoke=invoke, block=block + 1))
-            if isinstance(answer, apdu.GetResponse) and isinstance(answer.result, Value) and not block:
-                return answer.result
-            if not isinstance(answer, apdu.GetResponseBlock) or not isinstance(answer.result, bytes):
-                raise ExchangeFailed(f"{request.obis} attribute {request.attribute} was refused: {answer}")
-            raw, block = raw + answer.result, answer.block
-            if answer.last:
-                return self._assembled(raw)
-            asked = apdu.GetRequestNext(block, invoke)
-
-    @staticmethod
-    def _assembled(raw: bytes) -> Value:
-        try:
-            return axdr.decode(raw)
-        except ValueError as wrong:
-            raise ExchangeFailed(f"the blocks do not make one value: {wrong}") from wrong
-
-    def _associate(self) -> Session:
-        challenge = self._challenge()
-        answer = yield from self._ask(lambda: self._association_request(challenge), _is_association)
-        if self.channel is None:
+    def _ready(self, role: Role, conversation: Conversation) -> Turns[None]:
+        if self.settings.association == "pre_established" or role in self._open:
             return
-        reply = yield from self._ask(lambda: self._pass_3(answer.challenge), _is_action)
-        if reply.result or reply.returned is None or not self._is_meter(reply.returned, challenge):
-            raise ExchangeFailed("authentication failed in pass 3 or 4: check the keys")
+        if self.settings.read_counter and self.channel is not None:
+            yield from self._learn_counter(role)
+        yield from conversation.open()
+        self._open.add(role)
 
-    def _association_request(self, challenge: bytes) -> bytes:
-        initiate = acse.initiate_request(self.settings.max_pdu_bytes)
-        if self.channel is None:
-            return acse.encode(acse.Association(acse.CONTEXT_PLAIN, initiate))
-        sealed = self.channel.seal(initiate)
-        title = self.channel.own_title
-        return acse.encode(acse.Association(acse.CONTEXT_CIPHERED, sealed, acse.MECHANISM_HLS_GMAC, title, challenge))
-
-    def _pass_3(self, challenge: bytes) -> bytes:
+    def _learn_counter(self, role: Role) -> Turns[None]:
+        """Count on from what the meter has seen; it tells so unprotected, so a lower number changes nothing."""
         assert self.channel is not None
-        proof = security.gmac(challenge, self.channel.keys, self.channel.own_title, self.channel.take_counter())
-        return apdu.encode(apdu.ActionRequest(15, ASSOCIATION, 1, axdr.octets(proof), self._next_invoke()))
-
-    def _is_meter(self, returned: Value, challenge: bytes) -> bool:
-        assert self.channel is not None
-        proof = returned.content
-        if not isinstance(proof, bytes) or len(proof) != 17:
-            return False
-        counter = int.from_bytes(proof[1:5], "big")
-        return proof == security.gmac(challenge, self.channel.keys, self.channel.peer_title, counter)
-
-    def _release(self) -> Session:
-        """One attempt: the data are there already, and a meter closes idle associations by itself."""
-        self.counters["sent"] += 1
-        answer = yield wrapper.pack(self._port, METER_PORT, acse.RELEASE_REQUEST)
-        self.counters["received" if answer is not None else "timeouts"] += 1
-
-    def _ask(self, build: Callable[[], bytes], fits: Callable[[Any], bool]) -> Session:
-        last = "silence"
-        for _ in range(self.settings.tries):
-            request = build()
-            if self.channel is not None and request[0] in security.GLO_TAGS:
-                request = self.channel.seal(request)
-            self.counters["sent"] += 1
-            datagram = yield wrapper.pack(self._port, METER_PORT, request)
-            reply = self._decoded(datagram)
-            if reply is not None and fits(reply):
-                return reply
-            last = self._count_refusal(reply)
-        raise ExchangeFailed(f"no believable answer in {self.settings.tries} tries, the last: {last}")
-
-    def _count_refusal(self, reply: apdu.Apdu | acse.Association | None) -> str:
-        """A refusal may come from a damaged request, so it is counted and the request repeated."""
-        if isinstance(reply, apdu.ExceptionResponse):
-            self.counters["exceptions"] += 1
-            return f"exception {reply.state_error}, {reply.service_error}"
-        if isinstance(reply, acse.Association):
-            self.counters["rejected"] += 1
-            return f"association rejected, diagnostic {reply.diagnostic}"
-        return "silence or damaged bytes" if reply is None else "an answer to another request"
-
-    # -- what came back ------------------------------------------------------------------------------------------
-
-    def _decoded(self, datagram: bytes | None) -> apdu.Apdu | acse.Association | None:
-        if datagram is None:
-            self.counters["timeouts"] += 1
-            return None
-        plain = self._opened(datagram)
+        public = self._conversation(Role.PUBLIC)
+        yield from public.open()
+        value = yield from public.get(Attribute(1, role.invocation_counter, 2))
+        yield from public.close()
         try:
-            if plain is None:
-                return None
-            return self._association(plain) if plain[:1] == b"\x61" else apdu.decode(plain)
-        except security.SecurityError as refused:
-            self.counters[refused.kind] += 1
-        except ValueError:
-            self.counters["malformed"] += 1
-        return None
+            seen = single_reading("counter", role.invocation_counter, value).values[0, 0]  # noqa: PD011
+        except ValueError as wrong:
+            raise ExchangeFailed(f"the invocation counter is none: {wrong}") from wrong
+        self.channel.next_counter = max(self.channel.next_counter, int(seen) + 1)
 
-    def _association(self, plain: bytes) -> acse.Association:
-        answer = acse.decode(plain)
-        if self.channel is not None and answer.result == acse.ACCEPTED:
-            if answer.title != self.channel.peer_title:
-                raise security.SecurityError("authentication", "another meter answered")
-            acse.initiate_max_pdu(self.channel.open(answer.initiate))
-        return answer
+    # -- services ------------------------------------------------------------------------------------------------
 
-    def _opened(self, datagram: bytes) -> bytes | None:
-        self.counters["received"] += 1
-        try:
-            source, destination, reply = wrapper.unpack(datagram)
-            if (source, destination) != (METER_PORT, self._port):
-                raise ValueError("not from this meter, or not for us")
-            if self.channel is None or reply[:1] in (b"\x61", b"\x63", b"\xd8"):
-                return reply
-            return self.channel.open(reply)
-        except security.SecurityError as refused:
-            self.counters[refused.kind] += 1
-        except ValueError:
-            self.counters["malformed"] += 1
-        return None
+    def _plan(self, service: str) -> tuple[Role, Callable[[Conversation], Turns[Reading]]]:
+        """Who asks, and how."""
+        period_min = _PERIODS_MIN.get(service, self.settings.profile_interval_min)
+        if period_min != self.settings.profile_interval_min:
+            raise ValueError(
+                f"{service} needs a meter that captures every {period_min} min: profile_interval_min is "
+                f"{self.settings.profile_interval_min}"
+            )
+        if service in ("register", "on_demand"):
+            return Role.READER, lambda talk: self._read_register(talk, service)
+        plans: dict[str, tuple[Role, Callable[[Conversation], Turns[Reading]]]] = {
+            "profile": (Role.READER, self._read_profile),
+            "daily_billing": (Role.READER, self._read_billing),
+            "event_log": (Role.READER, self._read_events),
+            "clock_set": (Role.MANAGEMENT, self._set_clock),
+            "disconnect": (Role.MANAGEMENT, lambda talk: self._switch(talk, "disconnect")),
+            "reconnect": (Role.MANAGEMENT, lambda talk: self._switch(talk, "reconnect")),
+        }
+        name = "profile" if service in _PERIODS_MIN else service
+        if name not in plans:
+            raise ValueError(f"service {service!r} cannot be read: use register, on_demand, {', '.join(plans)}")
+        return plans[name]
 
-    def _reading(self, service: str, value: Value) -> Reading:
-        if service == "register":
-            return register_reading(value)
-        return profile_reading(value, self.settings, self.day)
+    def _read_register(self, talk: Conversation, service: str) -> Turns[Reading]:
+        value = yield from talk.get(Attribute(3, IMPORT_ACTIVE, 2))
+        return single_reading(service, IMPORT_ACTIVE, value)
+
+    def _read_profile(self, talk: Conversation) -> Turns[Reading]:
+        ends = clock.interval_end_s(self.day, self.settings.n_intervals)
+        columns = [] if self.settings.profile_timestamps else self._untimed_columns()
+        return (yield from self._read_range(talk, "profile", LOAD_PROFILE, ends, columns))
+
+    def _untimed_columns(self) -> list[tuple[int, Obis, int]]:
+        status = [(1, PROFILE_STATUS, 2)] if self.settings.profile_status else []
+        return status + [(3, obis, 2) for obis in channels_of("profile", self.settings)]
+
+    def _read_billing(self, talk: Conversation) -> Turns[Reading]:
+        """The registers as they stood at the end of the day."""
+        midnight = np.array([clock.day_start_s(self.day + 1)])
+        return (yield from self._read_range(talk, "daily_billing", DAILY_BILLING, midnight, []))
+
+    def _read_range(
+        self, talk: Conversation, service: str, obis: Obis, time_s: Array, columns: list[tuple[int, Obis, int]]
+    ) -> Turns[Reading]:
+        first, last = clock.octets_of(time_s[0]), clock.octets_of(time_s[-1])
+        chosen = apdu.by_range(first, last, CLOCK, columns)
+        buffer = yield from talk.get(Attribute(7, obis, 2, BY_RANGE, chosen))
+        return profile_reading(service, buffer, self.settings, time_s)
+
+    def _read_events(self, talk: Conversation) -> Turns[Reading]:
+        """The first ``event_rows`` entries of the log, which keeps the oldest first."""
+        chosen = apdu.by_entry(1, self.settings.event_rows)
+        buffer = yield from talk.get(Attribute(7, EVENT_LOG, 2, BY_ENTRY, chosen))
+        return profile_reading("event_log", buffer, self.settings)
+
+    def _set_clock(self, talk: Conversation) -> Turns[Reading]:
+        """The end of the day, which is what the simulated head end's own clock shows."""
+        now_s = clock.day_start_s(self.day + 1)
+        yield from talk.set(Attribute(8, CLOCK, 2), axdr.octets(clock.octets_of(now_s)))
+        return Reading("clock_set", (CLOCK,), np.array([now_s]), np.zeros((1, 0), np.uint32))
+
+    def _switch(self, talk: Conversation, service: str) -> Turns[Reading]:
+        """Operate the relay, and read in which state it then is."""
+        method = Method(70, DISCONNECT_CONTROL, DISCONNECT if service == "disconnect" else RECONNECT)
+        result, _ = yield from talk.action(method, axdr.i8(0))
+        if result:
+            raise ExchangeFailed(f"the relay did not {service}: {result.name}")
+        state = yield from talk.get(Attribute(70, DISCONNECT_CONTROL, 3))
+        return single_reading(service, DISCONNECT_CONTROL, state)
+
+    # -- pushes --------------------------------------------------------------------------------------------------
+
+    def _opened(self, datagram: bytes) -> bytes:
+        source, destination, sealed = wrapper.unpack(datagram)
+        if (source, destination) != (METER_SAP, Role.READER.sap):
+            raise ValueError("not from this meter, or not for us")
+        return sealed if self.channel is None else self.channel.open(sealed)
 
     def _pushed(self, items: tuple[Value, ...]) -> Reading:
         name = items[0].octets if items else b""
-        if name == PUSH_REGISTER.octets and len(items) == 4:
-            self._check_device(items[2])
-            return register_reading(items[3])
-        if name == PUSH_PROFILE.octets and len(items) == 3:
-            self._check_device(items[1])
-            return profile_reading(items[2], self.settings)
-        raise ValueError("a push of unknown kind")
+        service = next((service for service, obis in PUSHES.items() if obis.octets == name), "")
+        single = service in ("register", "last_gasp")
+        if not service or len(items) != (4 if single else 3):
+            raise ValueError("a push of unknown kind")
+        self._check_device(items[-2])
+        if single:
+            obis = IMPORT_ACTIVE if service == "register" else ALARM_REGISTER
+            return single_reading(service, obis, items[3])
+        return profile_reading(service, items[2], self.settings)
 
     def _check_device(self, name: Value) -> None:
         if self.channel is not None and name.octets != self.channel.peer_title:
             raise ValueError("the push names another meter")
 
-    def _challenge(self) -> bytes:
-        assert self.channel is not None or not self.settings.ciphered
-        key = self.channel.keys.authentication if self.channel else b""
-        counter = self.channel.next_counter if self.channel else 0
-        return hashlib.blake2b(
-            counter.to_bytes(4, "big"), key=key, digest_size=CHALLENGE_BYTES, person=b"ctos"
-        ).digest()
-
-    def _next_invoke(self) -> int:
-        self._invoke = self._invoke % 15 + 1
-        return 0xC0 | self._invoke
-
 
 def read_all(server: MeterServer, head_end: HeadEnd, service: str) -> Reading:
-    """One service read with nothing but a perfect wire between head end and meter; raises as `HeadEnd.read`."""
+    """One service with nothing but a perfect line between head end and meter; raises as `HeadEnd.read`."""
     return converse(server, head_end, service)[0]
 
 
 def converse(server: MeterServer, head_end: HeadEnd, service: str) -> tuple[Reading, list[tuple[bytes, bytes | None]]]:
-    """As `read_all`, with the datagrams that went: (request, response or None) in order."""
-    session, said = head_end.read(service), []
+    """As `read_all`, with the turns that went over the line: (bytes down, bytes up or None) in order."""
+    line, session, said = server.line(), head_end.read(service), []
     request = next(session)
     while True:
-        response = server.handle(request)
+        response = line.receive(request) or None
         said.append((request, response))
         try:
             request = session.send(response)
         except StopIteration as done:
             return done.value, said
-
-
-def _is_association(reply: object) -> bool:
-    return isinstance(reply, acse.Association) and reply.result == acse.ACCEPTED
-
-
-def _is_action(reply: object) -> bool:
-    return isinstance(reply, apdu.ActionResponse)
-
-
-def _fits(reply: object, invoke: int, block: int) -> bool:
-    """Whether a reply belongs to our GET and, in a block transfer, is the block we wait for."""
-    if isinstance(reply, apdu.GetResponseBlock):
-        refused = not isinstance(reply.result, bytes)
-        return reply.invoke == invoke and (reply.block == block or refused)
-    return isinstance(reply, apdu.GetResponse) and reply.invoke == invoke

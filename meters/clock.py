@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dlms import axdr
+from .dlms import moments
 
 Array = NDArray[Any]
 
@@ -40,12 +40,12 @@ def is_weekend(day: int) -> bool:
 
 def octets_of(time_s: int) -> bytes:
     """A moment, seconds since 1970 UTC, as COSEM date-time with deviation 0."""
-    return axdr.date_time_octets(_moment(int(time_s)))
+    return moments.date_time_octets(_moment(int(time_s)))
 
 
 def time_s_of(content: bytes) -> int:
     """Seconds since 1970 UTC of a COSEM date-time; one without deviation is taken as the meter's clock, UTC."""
-    moment = axdr.date_time(content)
+    moment = moments.date_time(content)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 

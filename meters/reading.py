@@ -1,4 +1,4 @@
-"""What the head end knows after a service: registers with their times, out of COSEM values."""
+"""What the head end knows after a service: numbers with their times and names, out of COSEM values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import clock
-from .dlms import axdr
+from .device import names
+from .dlms import buffers
 from .dlms.axdr import Value
-from .dlms.obis import ENERGY_REGISTERS, IMPORT_ACTIVE, Obis
+from .dlms.obis import ENERGY_REGISTERS, Obis
+from .push import n_rows_of, period_s
 from .settings import ServiceSettings
 
 Array = NDArray[Any]
@@ -22,10 +24,11 @@ Array = NDArray[Any]
 class Reading:
     """What the head end knows after a service.
 
-    service : ``"register"`` or ``"profile"``
+    service : name of the service, as in `services`; profiles of any period are ``"profile"``
     channels : OBIS codes of the columns
-    time_s : (n_rows,) int64 ends of the intervals, seconds since 1970 UTC; empty for a register
-    values : (n_rows, n_channels) uint32 registers [Wh, varh]
+    time_s : (n_rows,) int64 ends of the intervals, midnights or moments of events, seconds since 1970 UTC; empty for a
+        single value
+    values : (n_rows, n_channels) uint32 registers or energies [Wh, varh], event codes, states
     """
 
     service: str
@@ -49,39 +52,59 @@ def join(parts: Sequence[Reading]) -> Reading:
     return Reading(parts[0].service, parts[0].channels, time_s[order] if time_s.size else time_s, values[order])
 
 
-def register_reading(value: Value) -> Reading:
-    """The import register's value as a reading; ValueError where it is not an integer of 32 bits."""
-    if not 0 <= value.number < 2**32:
-        raise ValueError(f"register value {value.number} does not fit 32 bits")
-    return Reading("register", (IMPORT_ACTIVE,), np.zeros(0, np.int64), np.array([[value.number]], np.uint32))
+def single_reading(service: str, obis: Obis, value: Value) -> Reading:
+    """One number as a reading; ValueError where it is not an integer of 32 bits."""
+    return Reading(service, (obis,), np.zeros(0, np.int64), np.array([[_u32(value)]], np.uint32))
 
 
-def profile_reading(buffer: Value, settings: ServiceSettings, day: int | None = None) -> Reading:
-    """Rows of a load profile's buffer as a reading.
+def channels_of(service: str, settings: ServiceSettings) -> tuple[Obis, ...]:
+    """OBIS codes of the values in a row of ``profile``, ``daily_billing`` or ``event_log``, status and time left out."""
+    if service == "event_log":
+        return (names.EVENT_CODE,)
+    if service == "daily_billing":
+        chosen = names.BILLING_REGISTERS[: settings.billing_registers]
+        return tuple(names.tariff_register(*one) for one in chosen)
+    energy = settings.profile_values == "energy"
+    return (names.INTERVAL_ENERGY if energy else ENERGY_REGISTERS)[: settings.profile_channels]
+
+
+def profile_reading(service: str, buffer: Value, settings: ServiceSettings, time_s: Array | None = None) -> Reading:
+    """Rows of a profile's buffer as a reading.
 
     Parameters
     ----------
+    service
+        ``profile``, ``daily_billing`` or ``event_log``.
     buffer
-        Array of structures: time, or null-data for one period after the row before, and the registers.
-    day
-        Demand exactly the rows of this day; any rows where None.
+        What attribute 2 or a push brought, in any encoding.
+    time_s : (n_rows,)
+        Demand exactly the rows with these times; any rows where None.
 
     Returns
     -------
-    Reading. Raises ValueError where a row has the wrong form, or rows of the day are missing.
+    Reading. Raises ValueError where a row has the wrong form, or the rows are not those demanded.
     """
-    period_s, n_channels = settings.profile_interval_min * 60, settings.profile_channels
-    time_s = np.zeros(len(buffer.items), np.int64)
-    values = np.zeros((time_s.size, n_channels), np.uint32)
-    for row, entry in enumerate(buffer.items):
-        when, *registers = entry.items if entry.items else (axdr.NULL,)
-        if len(registers) != n_channels:
-            raise ValueError(f"{len(registers)} channels in a row, {n_channels} expected")
-        if when.tag is axdr.Tag.NULL and row == 0:
-            raise ValueError("the first row has no time")
-        silent = when.tag is axdr.Tag.NULL
-        time_s[row] = time_s[row - 1] + period_s if silent else clock.time_s_of(when.octets)
-        values[row] = [int(register_reading(register).values[0, 0]) for register in registers]
-    if day is not None and not np.array_equal(time_s, clock.interval_end_s(day, settings.n_intervals)):
-        raise ValueError("rows of the day are missing")
-    return Reading("profile", ENERGY_REGISTERS[:n_channels], time_s, values)
+    channels = channels_of(service, settings)
+    timed = service != "profile" or settings.profile_timestamps
+    status = settings.profile_status and service != "event_log"
+    rows = buffers.expand_rows(buffer, period_s(service, settings))
+    if len(rows) > 0 and len(rows[0]) != timed + status + len(channels):
+        raise ValueError(f"{len(rows[0])} columns in a row, {timed + status + len(channels)} expected")
+    if not timed and (time_s is None or len(rows) != time_s.size):
+        raise ValueError(f"{len(rows)} rows without times came, {0 if time_s is None else time_s.size} were asked for")
+    values = np.array([[_u32(value) for value in row[timed + status :]] for row in rows], np.uint32)
+    found = np.array([clock.time_s_of(row[0].octets) for row in rows], np.int64) if timed else np.asarray(time_s)
+    if time_s is not None and not np.array_equal(found, time_s):
+        raise ValueError("rows are missing, or other rows came than were asked for")
+    return Reading(service, channels, found, values.reshape(len(rows), len(channels)))
+
+
+def expected_rows(service: str, settings: ServiceSettings) -> int:
+    """Rows that a reading of a profile brings when the meter has them all."""
+    return n_rows_of(service, settings)
+
+
+def _u32(value: Value) -> int:
+    if not 0 <= value.number < 2**32:
+        raise ValueError(f"value {value.number} does not fit 32 bits")
+    return value.number

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pandas as pd
 from .. import __version__
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.assemble import build_area
+from ..meters.clock import day_start_s
 from ..planner.catalogue import Catalogue, default_catalogue
+from ..planner.packet import PROFILE_DAY
 from ..planner.tables import StudyResult
 from .case import Case
 from .sessions import session_rows
@@ -87,6 +91,8 @@ def study_of(
         limits=LIMITS,
         technology_labels={one.name: one.label for one in case.technologies},
         read_probability=case.settings.service.read_probability,
+        session=asdict(case.settings.session),
+        simulated_until=datetime.fromtimestamp(day_start_s(PROFILE_DAY + 1), UTC).isoformat(),
     )
 
 

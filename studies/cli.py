@@ -115,6 +115,31 @@ def link(
     typer.echo(link_text(name, values or [], as_json))
 
 
+@app.command()
+def serve(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="result folder of `amiplan run` or `demo`")],
+    meters: Annotated[str, typer.Option(help="ids to serve, with commas between; all by default")] = "",
+    port: Annotated[int, typer.Option(help="first TCP port, one per meter; 0: the system chooses")] = 4059,
+    framing: Annotated[str | None, typer.Option(help="wrapper or hdlc; default as studied")] = None,
+    security: Annotated[str | None, typer.Option(help="none, lls or hls5; default as studied")] = None,
+    one_port: Annotated[bool, typer.Option("--one-port", help="all meters behind one port")] = False,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    at: Annotated[str | None, typer.Option(help="the meters' clock at the start, such as 2026-01-02T12:00")] = None,
+    pace: Annotated[float, typer.Option(help="seconds the meters' clock runs per second; 0: it stands")] = 1.0,
+) -> None:
+    """Let the simulated meters answer a real head end, as DLMS servers, until Ctrl-C."""
+    from .serve import ServeOptions, serve_folder
+
+    wanted = tuple(one.strip() for one in meters.split(",") if one.strip())
+    options = ServeOptions(wanted, port, host, framing, security, one_port, at, pace)
+    serve_folder(directory, options, _announce)
+
+
+def _announce(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 our fault, 2 the user's input, 130 interrupted."""
     try:

@@ -33,7 +33,7 @@ COST_COLUMNS = (
     "scenario", "technology", "year", "category", "category_label", "item_id", "kind", "quantity", "unit",
     "unit_price", "amount", "present_value", "currency",
 )  # fmt: skip
-FILES = ("kpis.csv", "cost.csv", "meters.parquet", "study.gpkg", "report.html", "run.json")
+FILES = ("kpis.csv", "cost.csv", "meters.parquet", "fleet.parquet", "study.gpkg", "report.html", "run.json")
 """What a result folder holds, in the order of writing; ``run.json`` last, so that its presence says complete."""
 STAMP = "2000-01-01T00:00:00.000Z"
 """Stands wherever a file format demands a time of writing, so that equal studies give equal content."""
@@ -74,6 +74,7 @@ def _write_all(study: Study, folder: Path) -> None:
     write_csv(cost[list(COST_COLUMNS)], folder / "cost.csv")
     meters = meter_table(study)
     meters.to_parquet(folder / "meters.parquet", index=False, compression="zstd")
+    fleet_table(study).to_parquet(folder / "fleet.parquet", index=False, compression="zstd")
     write_geopackage(study, meters, folder / "study.gpkg")
     write_report(study, folder / "report.html")
     text = json.dumps(run_record(study), indent=2, sort_keys=True, ensure_ascii=False)
@@ -112,6 +113,21 @@ def meter_table(study: Study) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(rows.astype(kinds), geometry="geometry", crs=study.area.crs)
 
 
+def fleet_table(study: Study) -> pd.DataFrame:
+    """One row per usable meter, sorted by id: ``meter_id``, ``key`` (uint64, what its draws hang on) and ``kind``.
+
+    With the seed, the session settings and the last simulated moment of ``run.json`` it is all that `amiplan serve`
+    needs to let these very meters answer.
+    """
+    meters = study.area.meters
+    columns = {
+        "meter_id": meters["meter_id"].astype(str).to_numpy(object),
+        "key": meters["key"].to_numpy(np.uint64),
+        "kind": meters["kind"].astype(str).to_numpy(object),
+    }
+    return pd.DataFrame(columns).sort_values(["meter_id", "key"], kind="stable").reset_index(drop=True)
+
+
 def run_record(study: Study) -> dict[str, Any]:
     """What was run on what: version, digest, seed, inputs with digests, counts, technologies, warnings."""
     area = study.area
@@ -121,6 +137,8 @@ def run_record(study: Study) -> dict[str, Any]:
         "case_digest": study.case_digest,
         "version": study.version,
         "seed": study.seed,
+        "simulated_until": study.simulated_until,
+        "session": dict(study.session),
         "service": study.service_text,
         "read_probability": study.read_probability,
         "crs": area.crs,

@@ -59,6 +59,8 @@ class Study:
     technology_labels : name to the label printed, such as ``{"g3_plc": "G3-PLC (CENELEC A)"}``; a missing one
         prints the name.
     read_probability : probability by the deadline from which a meter counts as served, 0 to 1.
+    session : how meters are read, name to value of every field of ``meters.settings.ServiceSettings``.
+    simulated_until : end of the last simulated day, ISO 8601 in UTC.
     """
 
     title: str
@@ -81,6 +83,8 @@ class Study:
     limits: tuple[str, ...]
     technology_labels: Mapping[str, str] = field(default_factory=dict)
     read_probability: float = 0.95
+    session: Mapping[str, object] = field(default_factory=dict)
+    simulated_until: str = "2026-01-02T00:00:00+00:00"
 
     def label(self, technology: str) -> str:
         """The technology's name as people write it."""

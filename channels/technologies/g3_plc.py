@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from ..draws import Draws
 from ..mac.g3_cell import G3Cell
 from ..mac.g3_exchange import carry_exchanges, leg_costs
-from ..mac.g3_framing import ACK_CYCLE_S, hop_table
+from ..mac.g3_framing import ACK_CYCLE_S, HopTable, hop_table
 from ..paths import CablePaths
 from ..phy import g3_ofdm
 from ..phy.plc_effective_snr import best_subbands_snr_db, effective_snr_db
@@ -202,13 +202,22 @@ class G3Plc(G3Parameters):
         mode : (n,) index in ``modes``;  n_bytes : (n,) above 0; the two are broadcast. Contention is not counted.
         Raises ValueError where a mode or a size does not exist.
         """
+        cut, row, index = self._cut(mode, n_bytes)
+        cycles = cut.count * (cut.frame_s + ACK_CYCLE_S)
+        return np.asarray(cycles.sum(-1)[row, index])
+
+    def n_frames(self, mode: Array, n_bytes: Array) -> Array:
+        """Segments of a message of ``n_bytes`` on one hop; parameters and errors as `airtime_s`."""
+        cut, row, index = self._cut(mode, n_bytes)
+        return np.asarray(cut.count.sum(-1)[row, index])
+
+    def _cut(self, mode: Array, n_bytes: Array) -> tuple[HopTable, Array, Array]:
+        """The table of each different size, and where every message stands in it: row and column."""
         index, size = np.broadcast_arrays(np.asarray(mode), np.asarray(n_bytes))
         if np.any((index < 0) | (index >= len(self.table))):
             raise ValueError(f"mode must be 0 to {len(self.table) - 1}; see the table of modes")
         sizes, row = np.unique(size, return_inverse=True)
-        cut = hop_table(sizes, self.table, self.mac)
-        cycles = cut.count * (cut.frame_s + ACK_CYCLE_S)
-        return np.asarray(cycles.sum(-1)[row.reshape(index.shape), index])
+        return hop_table(sizes, self.table, self.mac), row.reshape(index.shape), index
 
     def reach(self, paths: CablePaths, quality: LinkQuality) -> Reach:
         """Meters that the concentrator of their own area reaches in at most ``max_hops`` hops, all sites standing."""

@@ -298,13 +298,21 @@ class Lorawan:
 
         Raises ValueError for a mode that does not exist.
         """
-        rate = np.asarray(mode)
-        if ((rate < 0) | (rate >= MAX_PAYLOAD_BYTES.size)).any():
-            raise ValueError(f"mode must lie within 0 to {MAX_PAYLOAD_BYTES.size - 1}")
-        size = np.asarray(n_bytes, np.int64) + self.schc_residue_bytes
+        rate, size = self._datagrams(mode, n_bytes)
         longest = schc.uplink_frame_bytes(size, MAX_PAYLOAD_BYTES[rate]) + OVERHEAD_BYTES
         frame_s = lora.time_on_air_s(longest, lora.SPREADING_FACTORS[rate])
         return np.asarray(schc.uplink_frames(size, MAX_PAYLOAD_BYTES[rate]) * frame_s)
+
+    def n_frames(self, mode: Array, n_bytes: Array) -> Array:
+        """Uplink frames of a leg of ``n_bytes``, without repeats; parameters and errors as `airtime_s`."""
+        rate, size = self._datagrams(mode, n_bytes)
+        return schc.uplink_frames(size, MAX_PAYLOAD_BYTES[rate])
+
+    def _datagrams(self, mode: Array, n_bytes: Array) -> tuple[Array, Array]:
+        rate = np.asarray(mode)
+        if ((rate < 0) | (rate >= MAX_PAYLOAD_BYTES.size)).any():
+            raise ValueError(f"mode must lie within 0 to {MAX_PAYLOAD_BYTES.size - 1}")
+        return rate, np.asarray(n_bytes, np.int64) + self.schc_residue_bytes
 
     def reach(self, paths: RadioPaths, quality: LinkQuality) -> Reach:
         """Pairs whose weaker direction keeps the planning margin; LoRaWAN does not relay."""

@@ -433,6 +433,14 @@ class NbIot:
 
         Raises ValueError for a mode that does not exist.
         """
+        return self._edge_blocks(mode, n_bytes)[1]
+
+    def n_frames(self, mode: Array, n_bytes: Array) -> Array:
+        """Uplink transport blocks of a message of ``n_bytes``, repetitions not counted; errors as `airtime_s`."""
+        return np.asarray(self._edge_blocks(mode, n_bytes)[0])
+
+    def _edge_blocks(self, mode: Array, n_bytes: Array) -> tuple[Array, Array]:
+        """Blocks and their time at the worst coupling loss of each coverage level."""
         row = np.asarray(mode)
         if ((row < 0) | (row > 2)).any():
             raise ValueError("mode must be 0 (CE2), 1 (CE1) or 2 (CE0)")
@@ -446,7 +454,7 @@ class NbIot:
         size = np.asarray(n_bytes) + self.packet_overhead_bytes + self.nas_overhead_bytes
         snr, n_bits = np.broadcast_arrays(snr, 8 * size)
         formats = self._uplink
-        return formats.blocks(n_bits, formats.best(snr), header_bits=8 * self.block_header_bytes)[1]
+        return formats.blocks(n_bits, formats.best(snr), header_bits=8 * self.block_header_bytes)
 
     def reach(self, paths: RadioPaths, quality: LinkQuality) -> Reach:
         """Meters that hold a cell in both directions."""

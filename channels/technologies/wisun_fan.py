@@ -419,11 +419,15 @@ class WisunFan:
 
         Raises ValueError for a mode that does not exist.
         """
-        if (np.asarray(mode) != 0).any():
-            raise ValueError("Wi-SUN FAN has one mode here, number 0; choose phy_mode instead")
+        _check_mode(mode)
         n_frames, payload = frames_of(n_bytes, self.mtu_bytes)
         frame_s = self._airtime_s(payload + self.frame_overhead_bytes) + self._airtime_s(self.ack_bytes)
         return np.asarray(n_frames * frame_s)
+
+    def n_frames(self, mode: Array, n_bytes: Array) -> Array:
+        """Frames of a message of ``n_bytes`` over one hop; errors as `airtime_s`."""
+        _check_mode(mode)
+        return np.broadcast_arrays(frames_of(n_bytes, self.mtu_bytes)[0], np.asarray(mode))[0]
 
     def _airtime_s(self, psdu_bytes: Any) -> Array:
         mode = sun_fsk.mode_of(self.phy_mode)
@@ -608,3 +612,8 @@ class WisunFan:
                 row[f"airtime_{n_bytes}_bytes_s"] = float(time_s)
             rows.append(row)
         return {"SUN FSK modes": pd.DataFrame(rows), "Band limits": bands_table(self.region)}
+
+
+def _check_mode(mode: Array) -> None:
+    if (np.asarray(mode) != 0).any():
+        raise ValueError("Wi-SUN FAN has one mode here, number 0; choose phy_mode instead")

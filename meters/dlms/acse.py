@@ -1,31 +1,153 @@
-"""Opening and closing an association: AARQ, AARE, RLRQ, RLRE, and the initiate services inside.
+"""Opening and closing an association: AARQ, AARE, RLRQ and RLRE in BER. What they carry stands in `initiate`.
+
+Fields are read in any order; those that amiplan has no use for (protocol version, called title, invocation and user
+ids, qualifiers) are passed over.
 
 References
 ----------
-IEC 62056-5-3:2017 clause 8 (ACSE APDUs in BER, initiate in A-XDR); DLMS UA 1000-2 ed. 8.1 clause 11 examples.
+IEC 62056-5-3:2017 clause 8 (ACSE APDUs in BER); DLMS UA 1000-2 ed. 8.1 clause 11 examples.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
-from .axdr import take
+from .axdr import decode_length, encode_length, take
+from .initiate import (
+    DLMS_VERSION_TOO_LOW,
+    INCOMPATIBLE_CONFORMANCE,
+    OFFERED,
+    PDU_SIZE_TOO_SHORT,
+    REFUSED_BY_HANDLER,
+    Conformance,
+    Initiate,
+    VersionError,
+    decode_initiate,
+    encode_initiate,
+    initiate_max_pdu,
+    initiate_request,
+    initiate_response,
+)
+
+__all__ = [
+    "ACCEPTED",
+    "AUTHENTICATION_FAILED",
+    "AUTHENTICATION_REQUIRED",
+    "CONTEXT_CIPHERED",
+    "CONTEXT_PLAIN",
+    "DIAGNOSTIC_NULL",
+    "DLMS_VERSION_TOO_LOW",
+    "INCOMPATIBLE_CONFORMANCE",
+    "MECHANISM_HLS_GMAC",
+    "MECHANISM_LLS",
+    "MECHANISM_NONE",
+    "OFFERED",
+    "PDU_SIZE_TOO_SHORT",
+    "REFUSED_BY_HANDLER",
+    "REJECTED",
+    "REJECTED_TRANSIENT",
+    "RELEASE_REQUEST",
+    "RELEASE_RESPONSE",
+    "Association",
+    "Conformance",
+    "Context",
+    "Diagnostic",
+    "Initiate",
+    "Mechanism",
+    "ProviderDiagnostic",
+    "Release",
+    "VersionError",
+    "decode",
+    "decode_initiate",
+    "decode_release",
+    "encode",
+    "encode_initiate",
+    "encode_release",
+    "initiate_max_pdu",
+    "initiate_request",
+    "initiate_response",
+]
+
+
+class Context(IntEnum):
+    """Application context names: logical or short names, plain or ciphered."""
+
+    LN_PLAIN = 1
+    SN_PLAIN = 2
+    LN_CIPHERED = 3
+    SN_CIPHERED = 4
+
+
+class Mechanism(IntEnum):
+    """Authentication mechanism names."""
+
+    NONE = 0
+    LLS = 1
+    HLS = 2
+    HLS_MD5 = 3
+    HLS_SHA1 = 4
+    HLS_GMAC = 5
+    HLS_SHA256 = 6
+    HLS_ECDSA = 7
+
+
+class Diagnostic(IntEnum):
+    """Why an association was rejected, as the service user (the meter's application) tells it."""
+
+    NULL = 0
+    NO_REASON = 1
+    APPLICATION_CONTEXT_NAME_NOT_SUPPORTED = 2
+    CALLING_AP_TITLE_NOT_RECOGNISED = 3
+    CALLING_AP_INVOCATION_ID_NOT_RECOGNISED = 4
+    CALLING_AE_QUALIFIER_NOT_RECOGNISED = 5
+    CALLING_AE_INVOCATION_ID_NOT_RECOGNISED = 6
+    CALLED_AP_TITLE_NOT_RECOGNISED = 7
+    CALLED_AP_INVOCATION_ID_NOT_RECOGNISED = 8
+    CALLED_AE_QUALIFIER_NOT_RECOGNISED = 9
+    CALLED_AE_INVOCATION_ID_NOT_RECOGNISED = 10
+    AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED = 11
+    AUTHENTICATION_MECHANISM_NAME_REQUIRED = 12
+    AUTHENTICATION_FAILURE = 13
+    AUTHENTICATION_REQUIRED = 14
+
+
+class ProviderDiagnostic(IntEnum):
+    """Why an association was rejected, as the service provider (the protocol layer) tells it."""
+
+    NULL = 0
+    NO_REASON = 1
+    NO_COMMON_ACSE_VERSION = 2
+
+
+CONTEXT_PLAIN, CONTEXT_CIPHERED = Context.LN_PLAIN, Context.LN_CIPHERED
+MECHANISM_NONE, MECHANISM_LLS, MECHANISM_HLS_GMAC = Mechanism.NONE, Mechanism.LLS, Mechanism.HLS_GMAC
+ACCEPTED, REJECTED, REJECTED_TRANSIENT = 0, 1, 2
+DIAGNOSTIC_NULL = Diagnostic.NULL
+AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED = Diagnostic.AUTHENTICATION_FAILURE, Diagnostic.AUTHENTICATION_REQUIRED
+
+RELEASE_REQUEST, RELEASE_RESPONSE = bytes.fromhex("6203800100"), bytes.fromhex("6303800100")
+"""RLRQ and RLRE with reason normal and nothing else."""
 
 _UA = bytes.fromhex("6085740508")  # joint-iso-ccitt country(16) 756 5 8, the DLMS UA arc
-CONTEXT_PLAIN, CONTEXT_CIPHERED = 1, 3
-MECHANISM_NONE, MECHANISM_HLS_GMAC = 0, 5
-ACCEPTED, REJECTED = 0, 1
-DIAGNOSTIC_NULL, AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED = 0, 13, 14
+_CONTEXT, _RESULT, _DIAGNOSTIC, _INFORMATION = 0xA1, 0xA2, 0xA3, 0xBE
+_REASON = 0x80
 
-# Conformance block bits that are offered: general protection, block transfer with GET, data notification, GET,
-# selective access, ACTION. Bit 0 is the first of 24.
-_OFFERED = (1, 11, 16, 19, 21, 23)
-CONFORMANCE = sum(1 << (23 - bit) for bit in _OFFERED).to_bytes(3, "big")
+# Title, ACSE requirements, mechanism name, authentication value: of the AARQ, of the AARE.
+_FIELDS = {False: (0xA6, 0x8A, 0x8B, 0xAC), True: (0xA4, 0x88, 0x89, 0xAA)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Association:
-    """AARQ (``result`` None) or AARE: context, titles, mechanism, challenge and the initiate service."""
+    """AARQ (``result`` None) or AARE: context, mechanism, titles, and the initiate service.
+
+    context, mechanism : numbers of `Context` and `Mechanism`; others travel too, for the server to refuse
+    initiate : initiate service or service error, ciphered or not; empty where the field is absent
+    title : system title of the sender, empty where absent
+    challenge : authentication value: the password of LLS, the challenge of HLS
+    result : 0 accepted, 1 rejected, 2 rejected for now
+    diagnostic : a `Diagnostic`, or a `ProviderDiagnostic` where ``provider`` is set
+    """
 
     context: int
     initiate: bytes
@@ -34,93 +156,137 @@ class Association:
     challenge: bytes = b""
     result: int | None = None
     diagnostic: int = DIAGNOSTIC_NULL
+    provider: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """RLRQ or RLRE: the reason (0 normal, 1 urgent or not finished, 30 user defined) and user information, if any."""
+
+    response: bool = False
+    reason: int | None = 0
+    information: bytes = b""
 
 
 def encode(association: Association) -> bytes:
-    """Bytes of an AARQ or AARE.
+    """Bytes of an AARQ or AARE; ValueError where a number does not fit its byte.
 
     >>> len(encode(Association(CONTEXT_PLAIN, initiate_request(1024))))
     31
     """
     response = association.result is not None
-    parts = [_tlv(0xA1, _tlv(0x06, _UA + bytes([1, association.context])))]
+    title, requirements, mechanism, value = _FIELDS[response]
+    parts = [_tlv(_CONTEXT, _tlv(0x06, _UA + b"\x01" + _byte(association.context, "context")))]
     if association.result is not None:
-        parts.append(_tlv(0xA2, _tlv(0x02, bytes([association.result]))))
-        parts.append(_tlv(0xA3, _tlv(0xA1, _tlv(0x02, bytes([association.diagnostic])))))
+        parts.append(_tlv(_RESULT, _integer(association.result, "result")))
+        source = 0xA2 if association.provider else 0xA1
+        parts.append(_tlv(_DIAGNOSTIC, _tlv(source, _integer(association.diagnostic, "diagnostic"))))
     if association.title:
-        parts.append(_tlv(0xA4 if response else 0xA6, _tlv(0x04, association.title)))
+        parts.append(_tlv(title, _tlv(0x04, association.title)))
     if association.mechanism:
-        parts.append(_tlv(0x88 if response else 0x8A, b"\x07\x80"))
-        parts.append(_tlv(0x89 if response else 0x8B, _UA + bytes([2, association.mechanism])))
-        parts.append(_tlv(0xAA if response else 0xAC, _tlv(0x80, association.challenge)))
-    parts.append(_tlv(0xBE, _tlv(0x04, association.initiate)))
+        parts.append(_tlv(requirements, b"\x07\x80"))
+        parts.append(_tlv(mechanism, _UA + b"\x02" + _byte(association.mechanism, "mechanism")))
+        parts.append(_tlv(value, _tlv(0x80, association.challenge)))
+    parts.append(_information(association.initiate))
     return _tlv(0x61 if response else 0x60, b"".join(parts))
 
 
 def decode(data: bytes) -> Association:
-    """The AARQ or AARE that ``data`` hold; ValueError where fields are missing, unknown or cut short."""
+    """The AARQ or AARE that ``data`` hold; ValueError where a needed field is missing, doubled or cut short."""
     response = data[:1] == b"\x61"
     fields = _fields(_content(data, 0x61 if response else 0x60))
-    context = _content(_needed(fields, 0xA1), 0x06)
-    name = fields.get(0x89 if response else 0x8B, b"")
-    if context[:6] != _UA + b"\x01" or (name and name[:6] != _UA + b"\x02") or len(context) != 7:
-        raise ValueError("application context or mechanism name is not a DLMS one")
-    challenge = fields.get(0xAA if response else 0xAC)
-    title = fields.get(0xA4 if response else 0xA6)
+    title, _, mechanism, value = _FIELDS[response]
+    if value in fields and mechanism not in fields:
+        raise ValueError(f"an authentication value needs a mechanism name, field 0x{mechanism:02x}")
     return Association(
-        context[6],
-        _content(_needed(fields, 0xBE), 0x04),
-        take(name, 6, 1)[0] if name else MECHANISM_NONE,
-        _content(title, 0x04) if title is not None else b"",
-        _content(challenge, 0x80) if challenge is not None else b"",
-        take(_content(_needed(fields, 0xA2), 0x02), 0, 1)[0] if response else None,
-        take(_content(_content(_needed(fields, 0xA3), 0xA1), 0x02), 0, 1)[0] if response else DIAGNOSTIC_NULL,
+        _name(_content(_needed(fields, _CONTEXT), 0x06), 1),
+        _content(fields[_INFORMATION], 0x04) if _INFORMATION in fields else b"",
+        _name(fields[mechanism], 2) if mechanism in fields else MECHANISM_NONE,
+        _content(fields[title], 0x04) if title in fields else b"",
+        _content(fields[value], 0x80) if value in fields else b"",
+        *(_verdict(fields) if response else ()),
     )
 
 
-def initiate_request(max_pdu_bytes: int) -> bytes:
-    """InitiateRequest, DLMS version 6: what the client offers, and the longest APDU it takes; 14 bytes."""
-    return bytes.fromhex("01000000065f1f0400") + CONFORMANCE + max_pdu_bytes.to_bytes(2, "big")
+def encode_release(release: Release) -> bytes:
+    """Bytes of an RLRQ or RLRE; ValueError where the reason does not fit a byte.
+
+    >>> encode_release(Release()).hex()
+    '6203800100'
+    """
+    reason = b"" if release.reason is None else _tlv(_REASON, _byte(release.reason, "reason"))
+    return _tlv(0x63 if release.response else 0x62, reason + _information(release.information))
 
 
-def initiate_response(max_pdu_bytes: int) -> bytes:
-    """InitiateResponse of a meter that uses logical names; 14 bytes."""
-    return bytes.fromhex("0800065f1f0400") + CONFORMANCE + max_pdu_bytes.to_bytes(2, "big") + b"\x00\x07"
+def decode_release(data: bytes) -> Release:
+    """The RLRQ or RLRE that ``data`` hold, with or without reason and user information; ValueError otherwise."""
+    response = data[:1] == b"\x63"
+    fields = _fields(_content(data, 0x63 if response else 0x62))
+    reason = _single(fields[_REASON], "release reason") if _REASON in fields else None
+    return Release(response, reason, _content(fields[_INFORMATION], 0x04) if _INFORMATION in fields else b"")
 
 
-def initiate_max_pdu(data: bytes) -> int:
-    """The longest APDU that the other side takes (0 for no limit), from either initiate service."""
-    heads = {b"\x01": (bytes.fromhex("01000000065f1f0400"), 12), b"\x08": (bytes.fromhex("0800065f1f0400"), 10)}
-    head, at = heads.get(data[:1], (b"", 0))
-    if len(data) != 14 or not head or data[: len(head)] != head:
-        raise ValueError("not an initiate service of DLMS version 6 with logical names")
-    return int.from_bytes(data[at : at + 2], "big")
-
-
-RELEASE_REQUEST, RELEASE_RESPONSE = bytes.fromhex("6203800100"), bytes.fromhex("6303800100")
+def _verdict(fields: dict[int, bytes]) -> tuple[int, int, bool]:
+    """Result, diagnostic, and whether the provider tells it."""
+    diagnostic = _needed(fields, _DIAGNOSTIC)
+    provider = diagnostic[:1] == b"\xa2"
+    result = _single(_content(_needed(fields, _RESULT), 0x02), "result")
+    inner = _content(_content(diagnostic, 0xA2 if provider else 0xA1), 0x02)
+    return result, _single(inner, "diagnostic"), provider
 
 
 def _tlv(tag: int, content: bytes) -> bytes:
-    if len(content) > 127:
-        raise ValueError(f"field 0x{tag:02x} of {len(content)} bytes: an association field has at most 127")
-    return bytes([tag, len(content)]) + content
+    return bytes([tag]) + encode_length(len(content)) + content
+
+
+def _byte(number: int, name: str) -> bytes:
+    if not 0 <= number < 256:
+        raise ValueError(f"{name} {number} does not fit one byte: use 0 to 255")
+    return bytes([number])
+
+
+def _integer(number: int, name: str) -> bytes:
+    if not 0 <= number < 128:
+        raise ValueError(f"{name} {number} does not fit a one-byte INTEGER: use 0 to 127")
+    return _tlv(0x02, bytes([number]))
+
+
+def _information(content: bytes) -> bytes:
+    return _tlv(_INFORMATION, _tlv(0x04, content)) if content else b""
+
+
+def _single(content: bytes, name: str) -> int:
+    if len(content) != 1 or content[0] > 127:
+        raise ValueError(f"{name} of {len(content)} bytes: one byte of 0 to 127 is expected")
+    return content[0]
+
+
+def _name(content: bytes, arc: int) -> int:
+    """Last number of an object identifier below the DLMS UA arc: 1 application contexts, 2 mechanisms."""
+    if len(content) != 7 or content[:6] != _UA + bytes([arc]):
+        raise ValueError(f"{content.hex()} is not a DLMS name: 2.16.756.5.8.{arc}.n is needed")
+    return content[6]
 
 
 def _content(data: bytes, tag: int) -> bytes:
-    if take(data, 0, 2)[0] != tag or data[1] != len(data) - 2:
-        raise ValueError(f"field 0x{tag:02x} with matching length expected, found {data[:2].hex()}")
-    return data[2:]
+    if take(data, 0, 1)[0] != tag:
+        raise ValueError(f"field 0x{tag:02x} expected, found 0x{data[0]:02x}")
+    length, at = decode_length(data, 1)
+    if length != len(data) - at:
+        raise ValueError(f"field 0x{tag:02x} announces {length} bytes, {len(data) - at} follow")
+    return data[at:]
 
 
 def _fields(data: bytes) -> dict[int, bytes]:
     fields: dict[int, bytes] = {}
     at = 0
     while at < len(data):
-        tag, length = take(data, at, 2)
+        tag = data[at]
         if tag in fields:
             raise ValueError(f"field 0x{tag:02x} stands twice")
-        fields[tag] = take(data, at + 2, length)
-        at += 2 + length
+        length, at = decode_length(data, at + 1)
+        fields[tag] = take(data, at, length)
+        at += length
     return fields
 
 

@@ -1,119 +1,97 @@
-"""Ciphered APDUs of security suite 0: AES-128-GCM with a 12-byte tag, and counters that may only rise.
+"""Who may be believed: ciphered APDUs in every form, and invocation counters that may only rise.
+
+Refused, with the reason: too little protection, another suite, another sender, a changed bit, a counter that was there
+before. The arithmetic stands in `ciphering`, the same for a whole fleet in `ciphering_many`.
 
 References
 ----------
-IEC 62056-5-3:2017 clause 5.3 (security), DLMS UA 1000-2 ed. 8.1 (Green Book) clause 9.2.7 and its worked examples;
-NIST SP 800-38D:2007 (GCM).
+IEC 62056-5-3:2017 clause 5.3 (security), DLMS UA 1000-2 ed. 8.1 (Green Book) clause 9.2.7 and its worked examples.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from dataclasses import dataclass, field
 
 from .axdr import decode_length, encode_length, take
+from .ciphering import (
+    AUTHENTICATED,
+    BOTH,
+    DED_TAGS,
+    ENCRYPTED,
+    GENERAL_DED,
+    GENERAL_GLO,
+    GLO_TAGS,
+    PROTECTIONS,
+    SUITES,
+    TAG_BYTES,
+    TITLE_BYTES,
+    Keys,
+    Opened,
+    SecurityError,
+    check_protection,
+    decrypt,
+    encrypt,
+    gmac,
+    initialisation_vector,
+    same_secret,
+    sealed_bytes,
+)
+from .ciphering_many import seal_many, seal_ragged
 
-AUTHENTICATED, ENCRYPTED = 0x10, 0x20
-TAG_BYTES, TITLE_BYTES, KEY_BYTES = 12, 8, 16
-GENERAL_GLO = 0xDB
+__all__ = [
+    "AUTHENTICATED",
+    "BOTH",
+    "DED_TAGS",
+    "ENCRYPTED",
+    "FORMS",
+    "GENERAL_DED",
+    "GENERAL_GLO",
+    "GLO_TAGS",
+    "PROTECTIONS",
+    "SUITES",
+    "TAG_BYTES",
+    "TITLE_BYTES",
+    "Channel",
+    "Keys",
+    "Opened",
+    "SecurityError",
+    "decrypt",
+    "encrypt",
+    "gmac",
+    "initialisation_vector",
+    "same_secret",
+    "seal_many",
+    "seal_ragged",
+    "sealed_bytes",
+]
 
-# Ciphered tag of each plain APDU tag, global key: initiate, GET, SET, ACTION, requests then responses.
-GLO_TAGS = {0x01: 0x21, 0x08: 0x28, 0xC0: 0xC8, 0xC1: 0xC9, 0xC3: 0xCB, 0xC4: 0xCC, 0xC5: 0xCD, 0xC7: 0xCF}
+FORMS = ("glo", "general_glo", "ded", "general_ded")
+"""Service-specific or with the sender's title; under the global or the dedicated key."""
 
-
-class SecurityError(ValueError):
-    """A ciphered APDU that must not be believed.
-
-    kind : ``"authentication"`` (tag, key or title do not match), ``"replay"`` (counter did not rise) or
-        ``"unprotected"`` (less protection than agreed).
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Global unicast encryption key and authentication key, 16 bytes each; other lengths raise ValueError."""
-
-    encryption: bytes
-    authentication: bytes
-
-    def __post_init__(self) -> None:
-        if len(self.encryption) != KEY_BYTES or len(self.authentication) != KEY_BYTES:
-            raise ValueError(f"suite 0 keys have {KEY_BYTES} bytes: give an encryption and an authentication key")
-
-
-def initialisation_vector(title: bytes, counter: int) -> bytes:
-    """System title (8) and invocation counter (4); ValueError for other lengths or a counter beyond 32 bits."""
-    if len(title) != TITLE_BYTES or not 0 <= counter < 2**32:
-        raise ValueError(f"title of {len(title)} bytes, counter {counter}: 8 bytes and 0 to 2^32 - 1 are needed")
-    return title + counter.to_bytes(4, "big")
-
-
-def encrypt(plain: bytes, keys: Keys, title: bytes, counter: int) -> bytes:
-    """Security control byte, counter, ciphertext and tag: authenticated and encrypted."""
-    control = AUTHENTICATED | ENCRYPTED
-    associated = bytes([control]) + keys.authentication
-    sealed = AESGCM(keys.encryption).encrypt(initialisation_vector(title, counter), plain, associated)
-    return bytes([control]) + counter.to_bytes(4, "big") + sealed[: len(plain) + TAG_BYTES]
-
-
-def decrypt(content: bytes, keys: Keys, title: bytes) -> tuple[int, bytes]:
-    """Counter and plain text of what `encrypt` made; SecurityError unless it is authentic and encrypted."""
-    control = take(content, 0, 1)[0]
-    if control != AUTHENTICATED | ENCRYPTED:
-        raise SecurityError(
-            "unprotected", f"security control 0x{control:02x}: 0x30 (authenticated, encrypted) is needed"
-        )
-    counter = int.from_bytes(take(content, 1, 4), "big")
-    if len(content) < 5 + TAG_BYTES:
-        raise ValueError(f"{len(content)} bytes cannot hold a counter and a tag")
-    mode = modes.GCM(initialisation_vector(title, counter), content[-TAG_BYTES:], min_tag_length=TAG_BYTES)
-    opened = Cipher(algorithms.AES(keys.encryption), mode).decryptor()
-    opened.authenticate_additional_data(bytes([control]) + keys.authentication)
-    try:
-        return counter, opened.update(content[5:-TAG_BYTES]) + opened.finalize()
-    except InvalidTag:
-        raise SecurityError(
-            "authentication", "the tag does not match: wrong key, wrong title or changed bytes"
-        ) from None
-
-
-def gmac(challenge: bytes, keys: Keys, title: bytes, counter: int) -> bytes:
-    """Answer to an HLS-5 challenge: security control 0x10, counter and the 12-byte GMAC, 17 bytes.
-
-    References
-    ----------
-    DLMS UA 1000-2 ed. 8.1, 9.2.7.4, f(StoC) and f(CtoS).
-    """
-    associated = bytes([AUTHENTICATED]) + keys.authentication + challenge
-    tag = AESGCM(keys.encryption).encrypt(initialisation_vector(title, counter), b"", associated)[:TAG_BYTES]
-    return bytes([AUTHENTICATED]) + counter.to_bytes(4, "big") + tag
-
-
-def sealed_bytes(n_plain: int, *, general: bool = False) -> int:
-    """Length of a ciphered APDU: tag, length field, control, counter, text, GCM tag; +9 for general-glo.
-
-    >>> sealed_bytes(13), sealed_bytes(3462), sealed_bytes(45, general=True)
-    (32, 3483, 73)
-    """
-    n_content = n_plain + 5 + TAG_BYTES
-    return 1 + len(encode_length(n_content)) + n_content + (1 + TITLE_BYTES if general else 0)
+_SERVICE_TAGS = {"glo": GLO_TAGS, "ded": DED_TAGS}
+_GENERAL_TAGS = {"general_glo": GENERAL_GLO, "general_ded": GENERAL_DED}
+_FORM_OF_TAG = {tag: form for form, tags in _SERVICE_TAGS.items() for tag in tags.values()}
+_FORM_OF_TAG |= {tag: form for form, tag in _GENERAL_TAGS.items()}
 
 
 @dataclass
 class Channel:
-    """One side of a ciphered conversation: who we are, who they are, and both counters.
+    """One side of a ciphered conversation: who we are, who they are, and the counters of both.
 
     next_counter
-        Counter of the next APDU we send.
+        Counter of the next APDU we send, 0 to 2^32 - 1; one for all keys, so no value is ever used twice with a key.
     last_seen
-        Highest counter accepted from the other side; lower or equal ones are replays.
+        Highest counter accepted under the global key; lower or equal ones are replays, any higher one is accepted.
+    protection
+        What we send, and the least that we accept (0x10 also accepts 0x30). Where 0x20 is enough nothing is authentic:
+        replays are still refused, but whoever can send may spend the other side's counters.
+    dedicated, dedicated_seen
+        Key of this association only, in place of the global encryption key, or None; and the last such key with the
+        highest counter accepted under it, for the other side may count anew for every key.
+    last_form
+        Form of the last APDU accepted, one of `FORMS`; empty before the first.
+
+    Raises ValueError for an unknown protection.
     """
 
     keys: Keys
@@ -121,6 +99,13 @@ class Channel:
     peer_title: bytes
     next_counter: int = 1
     last_seen: int = 0
+    protection: int = BOTH
+    dedicated: bytes | None = field(default=None, repr=False)
+    dedicated_seen: tuple[bytes, int] = field(default=(b"", 0), repr=False)
+    last_form: str = ""
+
+    def __post_init__(self) -> None:
+        check_protection(self.protection)
 
     def take_counter(self) -> int:
         """A counter value never used before; ValueError when all 2^32 - 1 are spent."""
@@ -129,44 +114,119 @@ class Channel:
         self.next_counter += 1
         return self.next_counter - 1
 
+    def use_dedicated(self, key: bytes | None) -> None:
+        """Take, or give up, the dedicated key of an association.
+
+        Raises ValueError where it does not have the suite's length, or is the global key again: an APDU could then be
+        replayed in the other form.
+        """
+        if key is not None:
+            self._dedicated_keys(key)
+        self.dedicated = key
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
     def seal(self, apdu: bytes) -> bytes:
         """A plain APDU as its glo-ciphered twin; ValueError where the service has none."""
-        if apdu[:1] == b"" or apdu[0] not in GLO_TAGS:
-            raise ValueError(f"service 0x{apdu[:1].hex()} has no glo-ciphered form: use seal_general")
-        content = encrypt(apdu, self.keys, self.own_title, self.take_counter())
-        return bytes([GLO_TAGS[apdu[0]]]) + encode_length(len(content)) + content
+        return self.seal_as("glo", apdu)
 
     def seal_general(self, apdu: bytes) -> bytes:
         """A plain APDU as general-glo-ciphering, which names the sender."""
-        content = encrypt(apdu, self.keys, self.own_title, self.take_counter())
-        head = bytes([GENERAL_GLO, TITLE_BYTES]) + self.own_title
+        return self.seal_as("general_glo", apdu)
+
+    def seal_dedicated(self, apdu: bytes) -> bytes:
+        """A plain APDU as its ded-ciphered twin; ValueError where the service has none, or no such key is set."""
+        return self.seal_as("ded", apdu)
+
+    def seal_as(self, form: str, apdu: bytes) -> bytes:
+        """A plain APDU in one of `FORMS`, so that an answer may mirror ``last_form``; ValueError where it has none."""
+        head, keys = self._head(form, apdu), self._keys(form)
+        content = encrypt(apdu, keys, self.own_title, self.take_counter(), self.protection)
         return head + encode_length(len(content)) + content
 
-    def open(self, sealed: bytes) -> bytes:
-        """The plain APDU inside a glo or general-glo one.
+    def prove(self, challenge: bytes) -> bytes:
+        """Our answer to the other side's HLS-5 challenge (8 to 64 bytes), 17 bytes; spends a counter.
 
-        Raises SecurityError (unauthentic, replayed, unprotected), ValueError where the bytes are malformed.
+        A proof has the form of an authenticated-only APDU whose text is the challenge, so an association that accepts
+        0x10 alone trusts whoever may choose challenges; 0x30, the default, does not.
+        """
+        return gmac(challenge, self.keys, self.own_title, self.take_counter())
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    def open(self, sealed: bytes) -> bytes:
+        """The plain APDU inside a ciphered one of any form.
+
+        Raises SecurityError (unauthentic, replayed, unprotected), ValueError where the bytes are malformed; then
+        neither counters nor ``last_form`` have moved. Authentic bytes in a wrong envelope are malformed, too.
         """
         tag = take(sealed, 0, 1)[0]
-        at = 1
-        if tag == GENERAL_GLO:
-            at = self._check_title(sealed)
-        elif tag not in GLO_TAGS.values():
+        form = _FORM_OF_TAG.get(tag)
+        if form is None:
             raise SecurityError("unprotected", f"APDU 0x{tag:02x} is not ciphered, but this association demands it")
+        at = self._after_title(sealed) if form in _GENERAL_TAGS else 1
         length, at = decode_length(sealed, at)
         if length != len(sealed) - at:
             raise ValueError(f"ciphered APDU announces {length} bytes, {len(sealed) - at} follow")
-        counter, plain = decrypt(sealed[at:], self.keys, self.peer_title)
-        if tag != GENERAL_GLO and GLO_TAGS.get(plain[0] if plain else -1) != tag:
+        opened = decrypt(sealed[at:], self._keys(form), self.peer_title, self.protection)
+        if form in _SERVICE_TAGS and _SERVICE_TAGS[form].get(opened.plain[0] if opened.plain else -1) != tag:
             raise ValueError(f"ciphered tag 0x{tag:02x} does not fit the service inside")
-        if counter <= self.last_seen:
-            raise SecurityError("replay", f"invocation counter {counter} was used, {self.last_seen} is the last seen")
-        self.last_seen = counter
-        return plain
+        self._see(form, opened.counter)
+        return opened.plain
 
-    def _check_title(self, sealed: bytes) -> int:
+    def proves(self, challenge: bytes, answer: bytes) -> bool:
+        """Whether ``answer`` is the other side's proof for our HLS-5 challenge.
+
+        A fresh challenge is what keeps a proof from being replayed; its counter is not compared with ``last_seen``,
+        because the APDU that carries it has one of its own. Our own proof mirrored back is not theirs: titles differ.
+        """
+        if len(answer) != 5 + TAG_BYTES:
+            return False
+        counter = int.from_bytes(answer[1:5], "big")
+        return same_secret(gmac(challenge, self.keys, self.peer_title, counter), answer)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _head(self, form: str, apdu: bytes) -> bytes:
+        if form in _GENERAL_TAGS:
+            return bytes([_GENERAL_TAGS[form], TITLE_BYTES]) + self.own_title
+        if form not in _SERVICE_TAGS:
+            raise ValueError(f"form {form!r} is not known: use one of {', '.join(FORMS)}")
+        tag = _SERVICE_TAGS[form].get(apdu[0] if apdu else -1)
+        if tag is None:
+            raise ValueError(f"service 0x{apdu[:1].hex()} has no {form}-ciphered form: use seal_general")
+        return bytes([tag])
+
+    def _keys(self, form: str) -> Keys:
+        if not form.endswith("ded"):
+            return self.keys
+        if self.dedicated is None:
+            raise SecurityError("authentication", "no dedicated key was agreed: use the global key")
+        return self._dedicated_keys(self.dedicated)
+
+    def _dedicated_keys(self, key: bytes) -> Keys:
+        if same_secret(key, self.keys.encryption):
+            raise ValueError("the dedicated key is the global key: draw another one")
+        return Keys(key, self.keys.authentication, self.keys.suite)
+
+    def _see(self, form: str, counter: int) -> None:
+        """Note an accepted counter under the key of ``form``; SecurityError unless it is higher than all before."""
+        key = self.dedicated if form.endswith("ded") else None
+        if key is None:
+            last = self.last_seen
+        else:
+            last = self.dedicated_seen[1] if self.dedicated_seen[0] == key else 0
+        if counter <= last:
+            raise SecurityError("replay", f"invocation counter {counter} was used, {last} is the last seen")
+        if key is None:
+            self.last_seen = counter
+        else:
+            self.dedicated_seen = (key, counter)
+        self.last_form = form
+
+    def _after_title(self, sealed: bytes) -> int:
         if take(sealed, 1, 1)[0] != TITLE_BYTES:
             raise ValueError("a system title has 8 bytes")
-        if take(sealed, 2, TITLE_BYTES) != self.peer_title:
+        if take(sealed, 2, TITLE_BYTES) != self.peer_title:  # titles are public: no need for same_secret
             raise SecurityError("authentication", "the system title is not the other side's")
         return 2 + TITLE_BYTES

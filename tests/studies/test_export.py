@@ -56,6 +56,16 @@ def test_the_meter_table_holds_every_meter_for_each_technology_and_service(folde
     assert meters.geometry.isna().sum() == 2 * 8
 
 
+def test_the_fleet_table_names_every_usable_meter_once(folder, study):
+    fleet = pd.read_parquet(folder / "fleet.parquet")
+    assert list(fleet.columns) == ["meter_id", "key", "kind"]
+    assert fleet.key.dtype == np.uint64
+    assert fleet.meter_id.is_monotonic_increasing
+    known = study.area.meters.set_index("meter_id").key
+    assert (known[fleet.meter_id].to_numpy() == fleet.key.to_numpy()).all()
+    assert len(fleet) == study.area.n_meters
+
+
 def test_the_geopackage_has_its_layers_and_counts(folder, study):
     path = folder / "study.gpkg"
     assert [name for name, _ in pyogrio.list_layers(path)] == LAYERS

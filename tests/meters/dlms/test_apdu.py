@@ -1,133 +1,328 @@
+import inspect
+import tracemalloc
+import typing
+
 import pytest
 from amiplan.meters import clock
-from amiplan.meters.dlms import acse, apdu, axdr
-from amiplan.meters.dlms.acse import Association
-from amiplan.meters.dlms.apdu import DataAccess
-from amiplan.meters.dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
+from amiplan.meters.dlms import apdu, axdr
+from amiplan.meters.dlms.apdu import ActionResult, Attribute, DataAccess, GetRequest, GetResponse, Method
+from amiplan.meters.dlms.obis import CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
+from amiplan.meters.dlms.security import sealed_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DAY = (clock.octets_of(clock.day_start_s(0)), clock.octets_of(clock.day_start_s(1)))
-NAME, TITLE = axdr.octets(IMPORT_ACTIVE.octets), axdr.octets(b"AMP12345")
-NOW = axdr.octets(DAY[0])
-GET_RANGE = apdu.GetRequest(7, LOAD_PROFILE, 2, 1, apdu.by_range(*DAY, CLOCK))
-GET_ENTRY = apdu.GetRequest(7, LOAD_PROFILE, 2, 2, apdu.by_entry(1, 96))
 
-SERVICES = [
-    apdu.GetRequest(3, IMPORT_ACTIVE, 2),
-    GET_RANGE,
-    GET_ENTRY,
-    apdu.GetRequestNext(7),
-    apdu.GetResponse(axdr.u32(5)),
-    apdu.GetResponse(DataAccess.OBJECT_UNDEFINED),
-    apdu.GetResponseBlock(False, 1, b"\x01" * 200),
-    apdu.GetResponseBlock(True, 2, DataAccess.DATA_BLOCK_NUMBER_INVALID),
-    apdu.ActionRequest(15, ASSOCIATION, 1, axdr.octets(bytes(17))),
-    apdu.ActionResponse(0, axdr.octets(bytes(17))),
-    apdu.ActionResponse(13),
-    apdu.DataNotification(3, axdr.structure(NAME, TITLE)),
-    apdu.DataNotification(3, axdr.structure(NAME), DAY[0]),
-    apdu.ExceptionResponse(1, 2),
+bytes_ = st.integers(0, 255)
+u16s, u32s = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+raws = st.binary(max_size=200)
+moments = st.one_of(st.just(b""), st.binary(min_size=12, max_size=12))
+codes = st.builds(Obis, *[bytes_] * 6)
+leaves = st.one_of(
+    st.just(axdr.NULL),
+    st.builds(axdr.u8, bytes_),
+    st.builds(axdr.u32, u32s),
+    st.builds(axdr.i8, st.integers(-128, 127)),
+    st.builds(axdr.enum, bytes_),
+    st.builds(axdr.boolean, st.booleans()),
+    st.builds(axdr.octets, raws),
+    st.builds(axdr.bits, st.text("01", max_size=20)),
+)
+values = st.one_of(
+    leaves,
+    st.lists(leaves, max_size=4).map(lambda members: axdr.structure(*members)),
+    st.integers(0, 4).flatmap(
+        lambda n: st.lists(st.builds(axdr.u16, u16s), min_size=n, max_size=n).map(lambda m: axdr.array(*m))
+    ),
+)
+attributes = st.one_of(
+    st.builds(Attribute, u16s, codes, bytes_),
+    st.builds(Attribute, u16s, codes, bytes_, st.integers(1, 255), values),
+)
+whole_attributes = st.builds(Attribute, u16s, codes, bytes_)
+methods = st.builds(Method, u16s, codes, bytes_)
+accesses, action_results = st.sampled_from(DataAccess), st.sampled_from(ActionResult)
+results = st.one_of(values, accesses)
+returned = st.one_of(st.none(), values, accesses)
+
+
+def tuples(items):
+    return st.lists(items, max_size=4).map(tuple)
+
+
+def block(**others):
+    return {"last": st.booleans(), "block": u32s, "raw": raws, "invoke": bytes_, **others}
+
+
+STRATEGIES = {
+    apdu.GetRequest: {"attribute": attributes, "invoke": bytes_},
+    apdu.GetRequestNext: {"block": u32s, "invoke": bytes_},
+    apdu.GetRequestList: {"attributes": tuples(attributes), "invoke": bytes_},
+    apdu.GetResponse: {"result": results, "invoke": bytes_},
+    apdu.GetResponseBlock: {
+        "last": st.booleans(), "block": u32s, "result": st.one_of(raws, accesses), "invoke": bytes_,
+    },
+    apdu.GetResponseList: {"results": tuples(results), "invoke": bytes_},
+    apdu.SetRequest: {"attribute": attributes, "value": values, "invoke": bytes_},
+    apdu.SetRequestFirstBlock: block(attribute=attributes),
+    apdu.SetRequestBlock: block(),
+    apdu.SetRequestList: {"attributes": tuples(attributes), "values": tuples(values), "invoke": bytes_},
+    apdu.SetRequestListFirstBlock: block(attributes=tuples(attributes)),
+    apdu.SetResponse: {"result": accesses, "invoke": bytes_},
+    apdu.SetResponseBlock: {"block": u32s, "invoke": bytes_},
+    apdu.SetResponseLastBlock: {"result": accesses, "block": u32s, "invoke": bytes_},
+    apdu.SetResponseLastBlockList: {"results": tuples(accesses), "block": u32s, "invoke": bytes_},
+    apdu.SetResponseList: {"results": tuples(accesses), "invoke": bytes_},
+    apdu.ActionRequest: {"method": methods, "parameters": st.one_of(st.none(), values), "invoke": bytes_},
+    apdu.ActionRequestNext: {"block": u32s, "invoke": bytes_},
+    apdu.ActionRequestList: {"methods": tuples(methods), "parameters": tuples(values), "invoke": bytes_},
+    apdu.ActionRequestFirstBlock: block(method=methods),
+    apdu.ActionRequestListFirstBlock: block(methods=tuples(methods)),
+    apdu.ActionRequestBlock: block(),
+    apdu.ActionResponse: {"result": action_results, "returned": returned, "invoke": bytes_},
+    apdu.ActionResponseBlock: block(),
+    apdu.ActionResponseList: {"results": tuples(st.tuples(action_results, returned)), "invoke": bytes_},
+    apdu.ActionResponseNext: {"block": u32s, "invoke": bytes_},
+    apdu.DataNotification: {"long_invoke": u32s, "body": values, "moment": moments},
+    apdu.EventNotification: {"attribute": whole_attributes, "value": values, "moment": moments},
+    apdu.ExceptionResponse: {"state_error": bytes_, "service_error": bytes_},
+    apdu.ConfirmedServiceError: {"service": bytes_, "kind": bytes_, "value": bytes_},
+}  # fmt: skip
+services = st.one_of(*(st.builds(service, **fields) for service, fields in STRATEGIES.items()))
+
+BILLING = Attribute(7, LOAD_PROFILE, 2, 1, apdu.by_range(*DAY, CLOCK))
+RELAY = Method(70, Obis(0, 0, 96, 3, 10), 1)
+
+# Bytes worked out by hand after the APDU definitions; most were decoded alike by gurux-dlms 1.0.203 (its translator)
+# or dlms-cosem 25.1.0. Left to this table alone, as neither of them decodes it: ACTION in lists and blocks, SET with
+# list and first block, the counter of an exception-response.
+KNOWN = [
+    ("c001c100030100010800ff0200", GetRequest(Attribute(3, IMPORT_ACTIVE, 2))),
+    ("c002c100000003", apdu.GetRequestNext(3)),
+    (
+        "c003c10200030100010800ff02000007010063010 0ff0201020204060000000106000000021200011200 00".replace(" ", ""),
+        apdu.GetRequestList((Attribute(3, IMPORT_ACTIVE, 2), Attribute(7, LOAD_PROFILE, 2, 2, apdu.by_entry(1, 2)))),
+    ),
+    ("c401c1010b", GetResponse(DataAccess.OBJECT_UNAVAILABLE)),
+    ("c402c100000000010003616263", apdu.GetResponseBlock(False, 1, b"abc")),
+    ("c402c10100000002010f", apdu.GetResponseBlock(True, 2, DataAccess.LONG_GET_ABORTED)),
+    ("c403c1020011010104", apdu.GetResponseList((axdr.u8(1), DataAccess.OBJECT_UNDEFINED))),
+    ("c101c100080000010000ff030010003c", apdu.SetRequest(Attribute(8, CLOCK, 3), axdr.i16(60))),
+    ("c102c100080000010000ff03000000000001026162", apdu.SetRequestFirstBlock(Attribute(8, CLOCK, 3), False, 1, b"ab")),
+    ("c103c10100000002026465", apdu.SetRequestBlock(True, 2, b"de")),
+    (
+        "c104c10100080000010000ff030001 10003c".replace(" ", ""),
+        apdu.SetRequestList((Attribute(8, CLOCK, 3),), (axdr.i16(60),)),
+    ),
+    (
+        "c105c10100080000010000ff03000000000001026162",
+        apdu.SetRequestListFirstBlock((Attribute(8, CLOCK, 3),), False, 1, b"ab"),
+    ),
+    ("c501c103", apdu.SetResponse(DataAccess.READ_WRITE_DENIED)),
+    ("c502c100000001", apdu.SetResponseBlock(1)),
+    ("c503c10000000002", apdu.SetResponseLastBlock(DataAccess.SUCCESS, 2)),
+    ("c504c102000300000002", apdu.SetResponseLastBlockList((DataAccess.SUCCESS, DataAccess.READ_WRITE_DENIED), 2)),
+    ("c505c1020001", apdu.SetResponseList((DataAccess.SUCCESS, DataAccess.HARDWARE_FAULT))),
+    ("c301c10046000060030aff0100", apdu.ActionRequest(RELAY)),
+    ("c301c10046000060030aff01010f00", apdu.ActionRequest(RELAY, axdr.i8(0))),
+    ("c302c100000002", apdu.ActionRequestNext(2)),
+    ("c303c1010046000060030aff01010f00", apdu.ActionRequestList((RELAY,), (axdr.i8(0),))),
+    ("c304c10046000060030aff010000000001026162", apdu.ActionRequestFirstBlock(RELAY, False, 1, b"ab")),
+    ("c305c1010046000060030aff010000000001026162", apdu.ActionRequestListFirstBlock((RELAY,), False, 1, b"ab")),
+    ("c306c101000000020171", apdu.ActionRequestBlock(True, 2, b"q")),
+    ("c701c10400", apdu.ActionResponse(ActionResult.OBJECT_UNDEFINED)),
+    ("c701c1000101fa", apdu.ActionResponse(ActionResult.SUCCESS, DataAccess.OTHER_REASON)),
+    ("c701c10001001103", apdu.ActionResponse(ActionResult.SUCCESS, axdr.u8(3))),
+    ("c702c10000000001026162", apdu.ActionResponseBlock(False, 1, b"ab")),
+    (
+        "c703c1020000000100 1101".replace(" ", ""),
+        apdu.ActionResponseList(((ActionResult.SUCCESS, None), (ActionResult.SUCCESS, axdr.u8(1)))),
+    ),
+    ("c704c100000001", apdu.ActionResponseNext(1)),
+    ("0f00000003001105", apdu.DataNotification(3, axdr.u8(5))),
+    ("0f000000030c" + DAY[0].hex() + "1105", apdu.DataNotification(3, axdr.u8(5), DAY[0])),
+    ("c20000030100010800ff021101", apdu.EventNotification(Attribute(3, IMPORT_ACTIVE, 2), axdr.u8(1))),
+    (
+        "c2010c" + DAY[0].hex() + "00030100010800ff021101",
+        apdu.EventNotification(Attribute(3, IMPORT_ACTIVE, 2), axdr.u8(1), DAY[0]),
+    ),
+    ("d80102", apdu.ExceptionResponse(apdu.SERVICE_NOT_ALLOWED, apdu.SERVICE_NOT_SUPPORTED)),
+    ("d801060000004d", apdu.ExceptionResponse(1, apdu.INVOCATION_COUNTER_ERROR, 77)),
+    ("0e010601", apdu.ConfirmedServiceError(1, 6, 1)),
 ]
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_services_return_and_refuse_every_truncation(service):
+@pytest.mark.parametrize(("encoded", "service"), KNOWN, ids=[type(service).__name__ for _, service in KNOWN])
+def test_known_bytes(encoded, service):
+    assert apdu.encode(service).hex() == encoded
+    assert apdu.decode(bytes.fromhex(encoded)) == service
+
+
+@pytest.mark.parametrize(("encoded", "service"), KNOWN, ids=[type(service).__name__ for _, service in KNOWN])
+def test_every_truncation_and_every_byte_too_many_is_refused(encoded, service):
+    data = bytes.fromhex(encoded)
+    shorter_is_whole = isinstance(service, apdu.ExceptionResponse) and service.counter is not None
+    for cut in range(len(data)):
+        if not (shorter_is_whole and cut == 3):
+            with pytest.raises(ValueError):
+                apdu.decode(data[:cut])
+    with pytest.raises(ValueError, match="left over"):
+        apdu.decode(data + b"\x00")
+
+
+def test_every_service_is_in_the_tables_of_this_file():
+    assert set(typing.get_args(apdu.Apdu)) == set(STRATEGIES)
+    assert {type(service) for _, service in KNOWN} == set(STRATEGIES)
+    for service in STRATEGIES:
+        if "invoke" in inspect.signature(service).parameters:
+            assert inspect.signature(service).parameters["invoke"].default == apdu.INVOKE
+
+
+@settings(max_examples=400, deadline=None)
+@given(services)
+def test_every_service_returns(service):
     encoded = apdu.encode(service)
     assert apdu.decode(encoded) == service
-    for cut in range(len(encoded)):
-        with pytest.raises(ValueError):
-            apdu.decode(encoded[:cut])
-    with pytest.raises(ValueError):
-        apdu.decode(encoded + b"\x00")
+    assert apdu.encode(apdu.decode(encoded)) == encoded
 
 
-@pytest.mark.parametrize(
-    ("service", "n_bytes"),
-    [
-        (apdu.GetRequest(3, IMPORT_ACTIVE, 2), 13),
-        (apdu.GetResponse(axdr.u32(1)), 9),
-        (apdu.GetResponse(axdr.Value(axdr.Tag.U64, 1)), 13),
-        (apdu.GetResponse(axdr.structure(axdr.i8(0), axdr.enum(30))), 10),
-        (GET_RANGE, 64),
-        (GET_ENTRY, 32),
-        (apdu.GetRequestNext(1), 7),
-        (apdu.GetResponseBlock(False, 1, bytes(100)), 110),
-        (apdu.ActionRequest(15, ASSOCIATION, 1, axdr.octets(bytes(17))), 32),
-        (apdu.ActionResponse(0, axdr.octets(bytes(17))), 25),
-        (apdu.DataNotification(1, axdr.structure(NAME, NOW, TITLE, axdr.u32(1))), 45),
-        (apdu.DataNotification(1, axdr.structure(TITLE, axdr.u32(1))), 23),
-        (
-            apdu.DataNotification(1, axdr.structure(NAME, NOW, TITLE, axdr.u8(0), *[axdr.u32(1)] * 12), DAY[0]),
-            114,
-        ),
-    ],
-)
-def test_lengths_of_the_message_budget(service, n_bytes):
-    """Sizes measured with two independent DLMS libraries (gurux-dlms 1.0.203, dlms-cosem 25.1.0)."""
-    assert len(apdu.encode(service)) == n_bytes
+HEADS = [bytes([tag, choice]) for tag in (0xC0, 0xC1, 0xC3, 0xC4, 0xC5, 0xC7) for choice in range(1, 7)]
 
 
-def test_daily_billing_row_has_84_bytes():
-    row = axdr.structure(NOW, axdr.u8(0), *[axdr.u32(1)] * 12)
-    assert len(apdu.encode(apdu.GetResponse(axdr.array(row)))) == 84
-
-
-@pytest.mark.parametrize(
-    ("association", "n_bytes"),
-    [
-        (Association(acse.CONTEXT_PLAIN, acse.initiate_request(1024)), 31),
-        (Association(acse.CONTEXT_PLAIN, acse.initiate_response(1024), result=0), 43),
-        (Association(3, acse.initiate_request(1024), 5, bytes(8), bytes(16)), 76),
-        (Association(3, bytes(33), 5, bytes(8), bytes(16)), 95),
-        (Association(3, bytes(33), 5, bytes(8), bytes(16), 0, 14), 107),
-    ],
-)
-def test_lengths_of_association_steps(association, n_bytes):
-    encoded = acse.encode(association)
-    assert len(encoded) == n_bytes
-    assert acse.decode(encoded) == association
-    for cut in range(len(encoded)):
-        with pytest.raises(ValueError):
-            acse.decode(encoded[:cut])
-
-
-def test_association_request_of_the_green_book():
-    """DLMS UA 1000-2 (Green Book), AARQ example: ciphered context, low level security, glo-initiate request."""
-    initiate = "21303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855"
-    expected = (
-        "6066A109060760857405080103A60A04084D4D4D0000BC614E8A0207808B0760857405080201AC0A80083132333435363738BE340432"
-    )
-    asked = Association(3, bytes.fromhex(initiate), 1, bytes.fromhex("4D4D4D0000BC614E"), b"12345678")
-    assert acse.encode(asked).hex().upper() == expected + initiate
-    assert acse.decode(bytes.fromhex(expected + initiate)) == asked
+@settings(max_examples=600, deadline=None)
+@given(st.binary(max_size=80), st.sampled_from([b"", b"\x0f", b"\xc2", b"\xd8", b"\x0e", *HEADS]))
+def test_arbitrary_bytes_decode_or_raise_value_error(data, head):
+    try:
+        service = apdu.decode(head + data)
+    except ValueError:
+        return
+    assert apdu.decode(apdu.encode(service)) == service
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    st.binary(max_size=80), st.sampled_from([b"", b"\xc0\x01", b"\xc4\x02", b"\xc4\x01", b"\xc3\x01", b"\x0f", b"\x60"])
+@given(services, st.data())
+def test_damaged_services_decode_or_raise_value_error(service, data):
+    damaged = bytearray(apdu.encode(service))
+    place = data.draw(st.integers(0, len(damaged) - 1))
+    damaged[place] ^= data.draw(st.integers(1, 255))
+    try:
+        read = apdu.decode(bytes(damaged))
+    except ValueError:
+        return
+    assert isinstance(read, apdu.Apdu)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("", "cut short"),
+        ("c004c100", "not supported"),
+        ("c107c100", "not supported"),
+        ("c900c100", "not supported"),
+        ("c401c10105", "access result 5"),
+        ("c401c101ff", "access result 255"),
+        ("c501c105", "access result 5"),
+        ("c701c10500", "action result 5"),
+        ("c701c10002", "presence flag"),
+        ("c701c100010211", "result choice"),
+        ("c401c10203", "result choice"),
+        ("c402c1010000000102", "block result choice"),
+        ("c001c100030100010800ff0202", "presence flag"),
+        ("c001c100030100010800ff02010000", "selector 0"),
+        ("c301c10046000060030aff0102", "presence flag"),
+        ("0f00000001050000000000", "0 or 12 bytes"),
+        ("c2010500000000", "12 bytes"),
+        ("c20200", "presence flag"),
+        ("d80102ff", "left over"),
+        ("d8010200000001", "left over"),
+        ("0e01", "cut short"),
+        ("c003c184ffffffff00", "announced"),
+        ("c403c18400ffffff0000", "announced"),
+        ("c104c10084ffffffff", "announced"),
+        ("c402c101000000010084ffffffff", "cut short"),
+    ],
 )
-def test_arbitrary_bytes_decode_or_raise_value_error(data, head):
-    for decode in (apdu.decode, acse.decode):
-        try:
-            decode(head + data)
-        except ValueError:
-            continue
-
-
-@pytest.mark.parametrize("data", ["c003c100", "c1", "d80102ff", "c401c10203", "0f00000001050000000000", "c4020000"])
-def test_unknown_or_wrong_services_are_refused(data):
-    with pytest.raises(ValueError):
+def test_unknown_or_wrong_services_are_refused(data, said):
+    with pytest.raises(ValueError, match=said):
         apdu.decode(bytes.fromhex(data))
 
 
-def test_initiate_carries_the_largest_apdu_of_the_other_side():
-    assert acse.initiate_max_pdu(acse.initiate_request(512)) == 512
-    assert acse.initiate_max_pdu(acse.initiate_response(640)) == 640
-    with pytest.raises(ValueError, match="initiate"):
-        acse.initiate_max_pdu(b"\x01" + bytes(13))
-    with pytest.raises(ValueError):
-        acse.encode(Association(3, bytes(126)))
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        (GetRequest(Attribute(65536, CLOCK, 2)), "class id 65536"),
+        (GetRequest(Attribute(8, CLOCK, 256)), "member number 256"),
+        (GetRequest(Attribute(8, CLOCK, -1)), "member number -1"),
+        (GetRequest(Attribute(8, CLOCK, 2, 256)), "selector 256"),
+        (GetRequest(Attribute(8, CLOCK, 2, 0, axdr.u8(1))), "without a selector"),
+        (GetRequest(Attribute(8, CLOCK, 2), 256), "invoke byte 256"),
+        (apdu.GetRequestNext(2**32), "block number"),
+        (apdu.SetRequestBlock(True, -1, b""), "block number -1"),
+        (apdu.ActionResponseNext(2**32), "block number"),
+        (apdu.DataNotification(2**32, axdr.NULL), "long invoke id"),
+        (apdu.DataNotification(1, axdr.NULL, b"1"), "0 or 12 bytes"),
+        (apdu.EventNotification(Attribute(8, CLOCK, 2), axdr.NULL, b"1"), "0 or 12 bytes"),
+        (apdu.EventNotification(Attribute(8, CLOCK, 2, 2, axdr.NULL), axdr.NULL), "selector"),
+        (apdu.ExceptionResponse(256, 1), "state error 256"),
+        (apdu.ExceptionResponse(1, 256), "service error 256"),
+        (apdu.ExceptionResponse(1, 2, 5), "no counter"),
+        (apdu.ExceptionResponse(1, 6, 2**32), "invocation counter"),
+        (apdu.ConfirmedServiceError(1, 6, 256), "value 256"),
+        ("a string", "not a DLMS service"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(service, said):
+    with pytest.raises(ValueError, match=said):
+        apdu.encode(service)
+
+
+def test_result_codes_are_those_of_the_standard():
+    shared = {0, 1, 2, 3, 4, 9, 11, 12, 13, 14, 15, 16, 250}
+    assert {int(code) for code in DataAccess} == shared | {17, 18, 19}
+    assert {int(code) for code in ActionResult} == shared
+    assert DataAccess.SUCCESS == ActionResult.SUCCESS == 0
+
+
+@pytest.mark.parametrize("class_id", [0, 9999, 65535])
+@pytest.mark.parametrize("number", [0, 128, 255])
+def test_strange_classes_attributes_and_methods_reach_the_server(class_id, number):
+    asked = GetRequest(Attribute(class_id, Obis(255, 255, 255, 255, 255, 255), number))
+    assert apdu.decode(apdu.encode(asked)) == asked
+    invoked = apdu.ActionRequest(Method(class_id, CLOCK, number))
+    assert apdu.decode(apdu.encode(invoked)) == invoked
+
+
+def test_an_exception_of_an_older_edition_has_no_counter():
+    assert apdu.decode(bytes.fromhex("d80106")) == apdu.ExceptionResponse(1, 6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tuples(results), tuples(values), action_results, returned)
+def test_what_blocks_of_lists_carry_returns(several, given_values, result, back):
+    assert apdu.decode_results(apdu.encode_results(several)) == several
+    assert apdu.decode_values(apdu.encode_values(given_values)) == given_values
+    assert apdu.decode_outcome(apdu.encode_outcome(result, back)) == (result, back)
+
+
+@pytest.mark.parametrize("decode", [apdu.decode_results, apdu.decode_values, apdu.decode_outcome])
+def test_what_blocks_of_lists_carry_is_refused_where_it_is_wrong(decode):
+    for wrong in (b"", b"\x05", b"\x00\x00\x00", b"\xff"):
+        with pytest.raises(ValueError):
+            decode(wrong)
+
+
+def test_list_payload_is_the_list_without_its_head():
+    listed = apdu.GetResponseList((axdr.u8(1), DataAccess.OBJECT_UNDEFINED))
+    assert apdu.encode(listed)[3:] == apdu.encode_results(listed.results)
+
+
+def test_by_range_with_columns():
+    """A capture object is 18 bytes: class, logical name, attribute, data index."""
+    bare, chosen = (apdu.by_range(*DAY, CLOCK, columns) for columns in ((), ((8, CLOCK, 2), (3, IMPORT_ACTIVE, 2))))
+    assert len(axdr.encode(chosen)) == len(axdr.encode(bare)) + 2 * 18
+    assert axdr.encode(chosen.items[3].items[0]) == axdr.encode(chosen.items[0])
+    assert [column.items[1].octets for column in chosen.items[3].items] == [CLOCK.octets, IMPORT_ACTIVE.octets]
+    assert len(apdu.encode(GetRequest(BILLING))) == 64
 
 
 @pytest.mark.parametrize(("max_pdu", "n_blocks", "n_response", "n_next"), [
@@ -135,8 +330,6 @@ def test_initiate_carries_the_largest_apdu_of_the_other_side():
 ])  # fmt: skip
 def test_block_transfer_of_the_day_profile(max_pdu, n_blocks, n_response, n_next):
     """Ciphered totals of 3458 B of data in blocks of max PDU - 32 B, as two DLMS libraries cut them."""
-    from amiplan.meters.dlms.security import sealed_bytes
-
     pieces = apdu.split(bytes(3458), max_pdu - 32)
     blocks = [apdu.encode(apdu.GetResponseBlock(False, i, piece)) for i, piece in enumerate(pieces, 1)]
     assert len(pieces) == n_blocks
@@ -147,5 +340,20 @@ def test_block_transfer_of_the_day_profile(max_pdu, n_blocks, n_response, n_next
         apdu.split(b"1", 0)
 
 
-def test_obis_in_requests():
-    assert apdu.decode(apdu.encode(apdu.GetRequest(8, Obis(0, 0, 1, 0, 0), 2))).obis == CLOCK
+@pytest.mark.parametrize("n_data", [0, 1, 127, 128, 255, 256, 1000])
+def test_action_block_bytes(n_data):
+    for block_of in (apdu.SetRequestBlock, apdu.ActionRequestBlock, apdu.ActionResponseBlock):
+        assert len(apdu.encode(block_of(True, 1, bytes(n_data)))) == apdu.action_block_bytes(n_data)
+
+
+@pytest.mark.parametrize("item", [b"\x00\x00", b"\x01\x04", b"\x00\x01\x00", b"\x00\x11\x05"])
+def test_the_longest_list_takes_memory_in_proportion(item):
+    """65 kB of the smallest results: at most some fifty bytes of memory for each byte."""
+    n_results = 65_000 // len(item)
+    data = b"\xc4\x03\xc1" + axdr.encode_length(n_results) + item * n_results
+    tracemalloc.start()
+    read = apdu.decode(data)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read.results) == n_results
+    assert peak_bytes < 60 * len(data)

@@ -1,0 +1,1 @@
+"""One simulated meter that answers: history, state, objects, rights, association, server, ports."""

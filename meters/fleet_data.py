@@ -1,0 +1,174 @@
+"""The data of whole fleets' answers: readings of many meters, and the values they encode to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import clock
+from . import fleet_kernels as kernels
+from .dlms import axdr
+from .dlms.axdr import Tag
+from .load import interval_channels, registers
+from .settings import ENCODINGS, ServiceSettings
+
+Array = NDArray[Any]
+
+CHUNK_METERS = 4096
+_MAX_U16 = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a chunk of meters has to say.
+
+    day : day of the load profile, 0 is 1 January 2026
+    register_wh : (n,) uint32 import register as it stands
+    profile : (n, n_intervals, n_channels) uint32 registers, or interval energies, of the day's intervals
+    status : (n, n_intervals) uint8 status of each row; zeros where None
+    """
+
+    day: int
+    register_wh: Array
+    profile: Array
+    status: Array | None = None
+
+    def __post_init__(self) -> None:
+        n = self.register_wh.size
+        if self.profile.ndim != 3 or len(self.profile) != n or self.profile.dtype != np.uint32:
+            raise ValueError(f"profile {self.profile.shape} {self.profile.dtype}: ({n}, rows, channels) uint32 wanted")
+        if self.status is not None and self.status.shape != self.profile.shape[:2]:
+            raise ValueError(f"status {self.status.shape}: {self.profile.shape[:2]} wanted, one byte a row")
+
+
+def chunks(n_meters: int, chunk_meters: int = CHUNK_METERS) -> Iterator[slice]:
+    """Slices that cover ``n_meters`` meters in order, so that 10^6 of them never stand in memory at once."""
+    if chunk_meters < 1:
+        raise ValueError(f"chunk_meters = {chunk_meters}: take at least one meter at a time")
+    return (slice(at, min(at + chunk_meters, n_meters)) for at in range(0, n_meters, chunk_meters))
+
+
+def readings_of(
+    keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: int = 0, start: Array | None = None
+) -> Readings:
+    """What meters have to say of one day after the load model.
+
+    Parameters
+    ----------
+    keys : (n,) uint64 stable keys;  kind : (n,) names or codes of `load.KIND_NAMES`
+    start : (n, 4) uint32 registers on day 0; drawn where not given
+
+    Returns
+    -------
+    Readings, the profile as ``settings.profile_values`` wants it. Raises ValueError as `load.registers` does.
+    """
+    n_drawn = drawn_intervals(settings)
+    first = registers(keys, kind, day, seed, n_intervals=n_drawn, start=start)
+    gained = interval_channels(keys, kind, day, n_drawn, seed)
+    if n_drawn > settings.n_intervals:
+        gained = gained.reshape(len(keys), settings.n_intervals, -1, gained.shape[-1]).sum(axis=2, dtype=np.uint32)
+    totals = first[:, None, :] + np.cumsum(gained, axis=1, dtype=np.uint32)
+    energy = settings.profile_values == "energy"
+    return Readings(day, totals[:, -1, 0].copy(), gained if energy else totals)
+
+
+def drawn_intervals(settings: ServiceSettings) -> int:
+    """Intervals a day that the load model draws: those of the profile, or a multiple where it wants at least 24."""
+    times = next(n for n in range(1, 25) if settings.n_intervals * n >= 24 and 86_400 % (settings.n_intervals * n) == 0)
+    return settings.n_intervals * times
+
+
+def answer_data(service: str, readings: Readings, settings: ServiceSettings) -> tuple[Array, Array]:
+    """The encoded value that answers one service, before it is put into messages.
+
+    Parameters
+    ----------
+    service
+        ``"register"`` or ``"profile"``; the latter in the encoding of ``settings``.
+
+    Returns
+    -------
+    data (n, capacity) uint8, length (n,) int64: the bytes of each row that count. Raises ValueError for another
+    service, or a profile whose shape does not fit the settings.
+    """
+    if service == "register":
+        data = np.full((readings.register_wh.size, 5), int(Tag.U32), np.uint8)
+        data[:, 1:] = readings.register_wh.astype(">u4").view(np.uint8).reshape(-1, 4)
+        return data, np.full(len(data), 5, np.int64)
+    if service != "profile":
+        raise ValueError(f"there is no template for {service!r}: use register or profile")
+    n_rows, n_channels = settings.n_intervals, settings.profile_channels
+    if readings.profile.shape[1] != n_rows or readings.profile.shape[2] < n_channels:
+        raise ValueError(f"profile {readings.profile.shape}: (n, {n_rows}, {n_channels}) is what the settings ask for")
+    return _buffers(readings, settings)
+
+
+def _buffers(readings: Readings, settings: ServiceSettings) -> tuple[Array, Array]:
+    """Meters with equal types of values together; energies of 16 bits hold nearly always, of all channels."""
+    values = np.ascontiguousarray(readings.profile[:, :, : settings.profile_channels])
+    n, n_rows, _ = values.shape
+    status = _status(readings, settings)
+    moments, sent = _moments(readings.day, settings)
+    form = ENCODINGS.index(settings.encoding)
+    tags = _tags(values, settings)
+    out = np.empty((n, 16 + 3 * tags.shape[1] + n_rows * (18 + 5 * tags.shape[1])), np.uint8)
+    length = np.zeros(n, np.int64)
+    known, which = np.unique(tags, axis=0, return_inverse=True)
+    for pattern, types in enumerate(known):
+        rows = slice(None) if len(known) == 1 else np.flatnonzero(which.ravel() == pattern)
+        part = out[rows]
+        head = np.frombuffer(_head(types, settings), np.uint8)
+        sizes = np.where(types == Tag.U16, 2, 4)
+        judged = status[rows] if status.size else status
+        length[rows] = kernels.write_buffers(part, head, moments, sent, judged, values[rows], types, sizes, form)
+        if len(known) > 1:
+            out[rows] = part
+    return out, length
+
+
+def _tags(values: Array, settings: ServiceSettings) -> Array:
+    """(n, n_channels) int64 type of each meter's channels: 16 bits for energies where they suffice for all rows."""
+    if settings.profile_values == "registers":
+        return np.full(values.shape[::2], int(Tag.U32), np.int64)
+    return np.where(values.max(axis=1) > _MAX_U16, int(Tag.U32), int(Tag.U16)).astype(np.int64)
+
+
+def _status(readings: Readings, settings: ServiceSettings) -> Array:
+    if not settings.profile_status:
+        return np.zeros((0, 0), np.uint8)
+    given = readings.status
+    return np.zeros(readings.profile.shape[:2], np.uint8) if given is None else given.astype(np.uint8)
+
+
+def _moments(day: int, settings: ServiceSettings) -> tuple[Array, Array]:
+    """Times of the rows as octets, and which of them travel; no rows where rows carry no time."""
+    if not settings.profile_timestamps:
+        return np.zeros((0, 12), np.uint8), np.zeros(0, np.bool_)
+    ends = clock.interval_end_s(day, settings.n_intervals)
+    moments = np.frombuffer(b"".join(clock.octets_of(int(end)) for end in ends), np.uint8).reshape(-1, 12)
+    always = settings.encoding in ("full", "compact_array")
+    return moments, (np.arange(ends.size) == 0) | always
+
+
+def _head(tags: Array, settings: ServiceSettings) -> bytes:
+    """What stands before the rows: array and count, or compact-array with its types and the length of its contents."""
+    n_rows = settings.n_intervals
+    if settings.encoding != "compact_array":
+        return bytes([Tag.ARRAY]) + axdr.encode_length(n_rows)
+    types = [Tag.OCTETS] * settings.profile_timestamps + [Tag.U8] * settings.profile_status + tags.tolist()
+    row_bytes = 13 * settings.profile_timestamps + settings.profile_status + int(np.where(tags == Tag.U16, 2, 4).sum())
+    description = bytes([Tag.STRUCTURE, len(types), *types])
+    return bytes([Tag.COMPACT_ARRAY]) + description + axdr.encode_length(n_rows * row_bytes)
+
+
+def data_lengths(service: str, keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: int = 0) -> Array:
+    """(n,) int64 bytes of `answer_data` for any number of meters of the load model; parameters as `readings_of`."""
+    parts = [
+        answer_data(service, readings_of(keys[rows], kind[rows], day, settings, seed), settings)[1]
+        for rows in chunks(len(keys))
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts])

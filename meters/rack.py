@@ -1,0 +1,158 @@
+"""Many simulated meters that answer on demand: who asks a meter first lets it, and its neighbours, come to life.
+
+Ten thousand meters start in seconds, since a meter costs nothing until somebody sends it something.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from . import clock
+from .device.catalogue import Device
+from .device.history import History, of_loads
+from .device.ports import METER_SAP, PHYSICAL_ADDRESS, HdlcPort, LogicalDevice, WrapperPort
+from .device.rights import Role
+from .device.server import MeterServer
+from .device.session import RoleSecrets
+from .identity import derived, keys_of, title_of
+from .serving import Port
+from .settings import ServiceSettings
+
+Array = NDArray[Any]
+
+FIRST_SAP = 17
+"""Server SAP, and logical HDLC address, of a shared port's first meter; the others follow."""
+CLIENT_TITLE = b"AMPHEAD0"
+"""System title of the head end."""
+MOST_ON_ONE_PORT = {"wrapper": 2**16 - FIRST_SAP, "hdlc": 0x3FFC - FIRST_SAP}
+BATCH = 256
+"""Meters whose registers are computed together."""
+DAYS_BEFORE = 7
+"""Days of load profile before the clock's start, as far as the first day of the simulation allows."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The meters' common time: ``start_s`` when made, running ``pace`` seconds per second; 0 stands still."""
+
+    start_s: float
+    pace: float = 1.0
+    made_s: float = field(default_factory=time.monotonic)
+
+    def now_s(self) -> float:
+        """Seconds since 1970 UTC."""
+        return self.start_s + self.pace * (time.monotonic() - self.made_s)
+
+
+class Rack:
+    """Meters by row, commissioned when first asked for.
+
+    Parameters
+    ----------
+    keys : (n,) uint64 stable keys;  kinds : (n,) names of `load.KIND_NAMES`
+    settings
+        How the meters are read; the association must be opened by the client, so ``fresh`` is what fits.
+    seed
+        Of the study: registers, titles and keys follow from it.
+    shared
+        All meters behind one port, told apart by server SAP or logical HDLC address.
+
+    Raises ValueError for more meters than a shared port has addresses.
+    """
+
+    def __init__(
+        self,
+        keys: Array,
+        kinds: Array,
+        settings: ServiceSettings,
+        *,
+        seed: int,
+        clock: Clock,
+        shared: bool = False,
+    ) -> None:
+        most = MOST_ON_ONE_PORT[settings.framing]
+        if shared and keys.size > most:
+            raise ValueError(f"{keys.size} meters behind one {settings.framing} port: it addresses {most} at most")
+        self.keys, self.kinds, self.settings = keys, kinds, settings
+        self.seed, self.clock, self.shared = seed, clock, shared
+        self._first_day = max(0, _day_of(clock.start_s) - DAYS_BEFORE)
+        self._servers: dict[int, MeterServer] = {}
+        self._batches: dict[int, list[History]] = {}
+
+    @property
+    def n_meters(self) -> int:
+        """How many there are, asked for or not."""
+        return int(self.keys.size)
+
+    def opener(self, row: int | None) -> Callable[[], Port]:
+        """What opens a port for each connection: to the meter in ``row``, or to all where None."""
+        settings = self.settings
+        resolve = self.by_sap if row is None else lambda sap: self.server(row) if sap == METER_SAP else None
+        if settings.framing == "hdlc":
+            return lambda: HdlcPort(resolve, settings.hdlc_max_info_bytes, settings.hdlc_window)
+        return lambda: WrapperPort(resolve)
+
+    def by_sap(self, sap: int) -> LogicalDevice | None:
+        """The meter behind a server SAP of the shared port; None where there is none."""
+        row = sap - FIRST_SAP
+        return self.server(row) if 0 <= row < self.n_meters else None
+
+    def server(self, row: int) -> MeterServer:
+        """The meter in ``row``, its history reaching to the present."""
+        server = self._servers.get(row)
+        if server is None:
+            server = self._servers[row] = self._commissioned(row)
+        elif self.clock.now_s() >= server.device.history.time_s[-1]:
+            server.device.history = self._history(row)
+        return server
+
+    def told(self, row: int) -> dict[str, Any]:
+        """How a head end reaches and reads the meter in ``row``: addresses, title, keys and password as hex."""
+        settings, key = self.settings, int(self.keys[row])
+        keys = keys_of(key, self.seed, settings.suite)
+        return {
+            "framing": settings.framing,
+            "security": "hls5" if settings.ciphered else settings.security,
+            "security_suite": settings.suite,
+            "server_sap": row + FIRST_SAP if self.shared else METER_SAP,
+            "client_saps": {role.name.lower(): role.sap for role in Role},
+            "hdlc_server_address_bytes": settings.hdlc_server_address_bytes,
+            "hdlc_physical_address": PHYSICAL_ADDRESS if settings.hdlc_server_address_bytes > 1 else 0,
+            "system_title": title_of(key, self.seed).hex(),
+            "client_system_title": CLIENT_TITLE.hex(),
+            "block_cipher_key": keys.encryption.hex(),
+            "authentication_key": keys.authentication.hex(),
+            "password": self._secrets(key).password.hex(),
+        }
+
+    def _commissioned(self, row: int) -> MeterServer:
+        key = int(self.keys[row])
+        device = Device(title_of(key, self.seed), key, self._history(row), self.settings, self.clock.now_s, self.seed)
+        return MeterServer(device, self._secrets(key), self.settings)
+
+    def _secrets(self, key: int) -> RoleSecrets:
+        keys = keys_of(key, self.seed, self.settings.suite)
+        password, master = derived(self.seed, key, "password", 8), derived(self.seed, key, "master")
+        return RoleSecrets(keys, CLIENT_TITLE, password, master)
+
+    def _history(self, row: int) -> History:
+        """The meter's window to the end of the running day, computed with its neighbours."""
+        batch, within = divmod(row, BATCH)
+        found = self._batches.get(batch)
+        if found is None or self.clock.now_s() >= found[within].time_s[-1]:
+            rows = slice(batch * BATCH, (batch + 1) * BATCH)
+            n_days = _day_of(self.clock.now_s()) + 1 - self._first_day
+            found = of_loads(
+                self.keys[rows], self.kinds[rows], self.seed, self._first_day, n_days, self.settings.n_intervals
+            )
+            self._batches[batch] = found
+        return found[within]
+
+
+def _day_of(time_s: float) -> int:
+    return int((time_s - clock.day_start_s(0)) // clock.DAY_S)
