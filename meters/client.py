@@ -89,7 +89,7 @@ class HeadEnd:
                 reading = yield from carry_out(conversation)
             except ValueError as wrong:
                 raise ExchangeFailed(f"the meter's {service} is not what was asked for: {wrong}") from wrong
-        except ExchangeFailed:
+        except (ExchangeFailed, GeneratorExit):
             self._open.discard(role)
             raise
         if self.settings.association == "fresh":
@@ -138,7 +138,7 @@ class HeadEnd:
         value = yield from public.get(Attribute(1, role.invocation_counter, 2))
         yield from public.close()
         try:
-            seen = single_reading("counter", role.invocation_counter, value).values[0, 0]  # noqa: PD011
+            seen = single_reading("counter", role.invocation_counter, value).values[0, 0]
         except ValueError as wrong:
             raise ExchangeFailed(f"the invocation counter is none: {wrong}") from wrong
         self.channel.next_counter = max(self.channel.next_counter, int(seen) + 1)

@@ -108,26 +108,58 @@ def answer_data(service: str, readings: Readings, settings: ServiceSettings) -> 
 
 
 def _buffers(readings: Readings, settings: ServiceSettings) -> tuple[Array, Array]:
-    """Meters with equal types of values together; energies of 16 bits hold nearly always, of all channels."""
-    values = np.ascontiguousarray(readings.profile[:, :, : settings.profile_channels])
-    n, n_rows, _ = values.shape
-    status = _status(readings, settings)
+    values = _values(readings, settings)
+    n, n_rows, n_channels = values.shape
     moments, sent = _moments(readings.day, settings)
     form = ENCODINGS.index(settings.encoding)
-    tags = _tags(values, settings)
-    out = np.empty((n, 16 + 3 * tags.shape[1] + n_rows * (18 + 5 * tags.shape[1])), np.uint8)
+    status = _status(readings, settings)
+    out = np.empty((n, 16 + 3 * n_channels + n_rows * (18 + 5 * n_channels)), np.uint8)
     length = np.zeros(n, np.int64)
-    known, which = np.unique(tags, axis=0, return_inverse=True)
+    for rows, types, sizes in _alike(values, settings):
+        part, judged = out[rows], status[rows] if status.size else status
+        head = np.frombuffer(_head(types, settings), np.uint8)
+        length[rows] = kernels.write_buffers(part, head, moments, sent, judged, values[rows], types, sizes, form)
+        out[rows] = part
+    return out, length
+
+
+def pushed_parts(readings: Readings, settings: ServiceSettings, most_bytes: int) -> tuple[Array, Array]:
+    """How long the arrays are into which a push cuts the day profile, each as long as ``most_bytes`` allows.
+
+    Returns
+    -------
+    (n_parts,) int64 lengths of the arrays, meter after meter, and (n,) int64 parts of each meter; for encodings that
+    make arrays. Raises ValueError where a single row does not fit.
+    """
+    values, status = _values(readings, settings), _status(readings, settings)
+    form, timed = ENCODINGS.index(settings.encoding), settings.profile_timestamps
+    n_parts = np.zeros(len(values), np.int64)
+    found = list[tuple[Array, Array]]()
+    for rows, types, sizes in _alike(values, settings):
+        judged = status[rows] if status.size else status
+        later = kernels.row_bytes(judged, values[rows], types, sizes, timed, form)
+        first = 2 + 14 * timed + 2 * settings.profile_status + int((1 + sizes).sum())
+        parts, count = kernels.part_bytes(later, first, most_bytes)
+        if not parts.all():
+            raise ValueError(
+                f"max_pdu_bytes = {settings.max_pdu_bytes} is too short for one row of the profile: raise it"
+            )
+        n_parts[rows] = count
+        found.append((np.repeat(np.arange(len(values))[rows], count), parts))
+    owner = np.concatenate([of for of, _ in found])
+    return np.concatenate([parts for _, parts in found])[np.argsort(owner, kind="stable")], n_parts
+
+
+def _values(readings: Readings, settings: ServiceSettings) -> Array:
+    return np.ascontiguousarray(readings.profile[:, :, : settings.profile_channels])
+
+
+def _alike(values: Array, settings: ServiceSettings) -> Iterator[tuple[slice | Array, Array, Array]]:
+    """Meters with equal types of values: rows, types and lengths; nearly always all of them."""
+    known, which = np.unique(_tags(values, settings), axis=0, return_inverse=True)
     for pattern, types in enumerate(known):
         rows = slice(None) if len(known) == 1 else np.flatnonzero(which.ravel() == pattern)
-        part = out[rows]
-        head = np.frombuffer(_head(types, settings), np.uint8)
-        sizes = np.where(types == Tag.U16, 2, 4)
-        judged = status[rows] if status.size else status
-        length[rows] = kernels.write_buffers(part, head, moments, sent, judged, values[rows], types, sizes, form)
-        if len(known) > 1:
-            out[rows] = part
-    return out, length
+        yield rows, types, np.where(types == Tag.U16, 2, 4)
 
 
 def _tags(values: Array, settings: ServiceSettings) -> Array:

@@ -119,11 +119,11 @@ def write_buffers(
                 line[at] = _NULL
                 at += 1
             if judged:
-                before = 0 if first else int(status[meter, row - 1])
-                at = _put_number(line, at, int(status[meter, row]), before, first, _U8, 1, form)
+                before = np.int64(0) if first else np.int64(status[meter, row - 1])
+                at = _put_number(line, at, np.int64(status[meter, row]), before, first, _U8, 1, form)
             for channel in range(n_channels):
-                before = 0 if first else int(values[meter, row - 1, channel])
-                value, tag, size = int(values[meter, row, channel]), tags[channel], n_bytes[channel]
+                before = np.int64(0) if first else np.int64(values[meter, row - 1, channel])
+                value, tag, size = np.int64(values[meter, row, channel]), tags[channel], n_bytes[channel]
                 at = _put_number(line, at, value, before, first, tag, size, form)
         length[meter] = at
     return length
@@ -196,3 +196,64 @@ def write_general_blocks(
                 at = _put(out, at, 0, 2)
                 at = _put_length(out, at, end - begin)
             out[at : at + end - begin] = whole[begin:end]
+
+
+@njit(cache=True, nogil=True)
+def row_bytes(status: Array, values: Array, tags: Array, n_bytes: Array, timed: bool, form: int) -> Array:
+    """(n, n_rows) int64 length of each row behind another one of the same array, its time left out.
+
+    Parameters as in `write_buffers`; ``timed``: rows have a time. The first row's number means nothing.
+    """
+    n, n_rows, n_channels = values.shape
+    scratch = np.zeros(8, np.uint8)
+    length = np.zeros((n, n_rows), np.int64)
+    for meter in range(n):
+        for row in range(1, n_rows):
+            at = 2 + int(timed)
+            if status.shape[0] > 0:
+                before = np.int64(status[meter, row - 1])
+                at += _put_number(scratch, 0, np.int64(status[meter, row]), before, False, _U8, 1, form)
+            for channel in range(n_channels):
+                before, value = np.int64(values[meter, row - 1, channel]), np.int64(values[meter, row, channel])
+                at += _put_number(scratch, 0, value, before, False, tags[channel], n_bytes[channel], form)
+            length[meter, row] = at
+    return length
+
+
+@njit(cache=True, nogil=True)
+def part_bytes(rows: Array, first_bytes: int, most_bytes: int) -> tuple[Array, Array]:
+    """Lengths of the arrays that each meter's rows are cut into, each as long as ``most_bytes`` allows.
+
+    Parameters
+    ----------
+    rows : (n, n_rows) int64 length of each row behind another;  first_bytes : of a row that begins an array
+
+    Returns
+    -------
+    (n_parts,) int64 array with its tag and count, meter after meter;  (n,) int64 parts of each meter. A part of 0
+    bytes stands where not even one row fits.
+    """
+    n, n_rows = rows.shape
+    parts = np.zeros(n * n_rows, np.int64)
+    count = np.zeros(n, np.int64)
+    at = 0
+    for meter in range(n):
+        row = 0
+        while row < n_rows:
+            held, n_held = first_bytes, 1
+            while row + n_held < n_rows:
+                more = held + rows[meter, row + n_held]
+                if more + _head_bytes(n_held + 1) > most_bytes:
+                    break
+                held, n_held = more, n_held + 1
+            fits = held + _head_bytes(n_held) <= most_bytes
+            parts[at] = held + _head_bytes(n_held) if fits else 0
+            at, row = at + 1, row + n_held
+            count[meter] += 1
+    return parts[:at], count
+
+
+@njit(cache=True)
+def _head_bytes(n_rows: int) -> int:
+    """Tag and count of an array."""
+    return 2 if n_rows < 128 else 3 if n_rows < 256 else 4

@@ -11,6 +11,8 @@ from .dlms import wrapper
 from .dlms.hdlc_link import HdlcServer, LinkLost
 from .settings import ServiceSettings
 
+__all__ = ["HdlcLine", "Line", "Turns", "WrapperLine", "line_of", "link_of"]
+
 T = TypeVar("T")
 Turns = Generator[bytes, bytes | None, T]
 """Yields the bytes of a turn, takes those that came back, or None when nothing came in time."""
@@ -88,13 +90,11 @@ class HdlcLine:
             self._ready = True
 
     def exchange(self, request: bytes) -> Turns[list[bytes]]:
-        """Send an APDU; the one that came back. A lost link is set up again once, then `LinkLost`."""
+        """Send an APDU; the one that came back. `LinkLost` where the link is; the next exchange sets it up again."""
         yield from self.connect()
-        try:
-            answer = yield from self._counted(self._link.exchange(request))
-        except LinkLost:
-            self._ready = False
-            raise
+        self._ready = False
+        answer = yield from self._counted(self._link.exchange(request))
+        self._ready = True
         return [] if answer is None else [answer]
 
     def disconnect(self) -> Turns[None]:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import clock
+from .commission import CLIENT_TITLE, secrets_of
 from .device.catalogue import Device
 from .device.history import History, of_loads
+from .device.names import SAP_ASSIGNMENT
 from .device.ports import METER_SAP, PHYSICAL_ADDRESS, HdlcPort, LogicalDevice, WrapperPort
 from .device.rights import Role
 from .device.server import MeterServer
-from .device.session import RoleSecrets
-from .identity import derived, keys_of, title_of
+from .dlms.obis import ASSOCIATION, CLOCK, LOGICAL_DEVICE_NAME
+from .identity import derived, identities_of, keys_of, title_of
+from .load import kind_codes
 from .serving import Port
 from .settings import ServiceSettings
 
@@ -27,8 +32,6 @@ Array = NDArray[Any]
 
 FIRST_SAP = 17
 """Server SAP, and logical HDLC address, of a shared port's first meter; the others follow."""
-CLIENT_TITLE = b"AMPHEAD0"
-"""System title of the head end."""
 MOST_ON_ONE_PORT = {"wrapper": 2**16 - FIRST_SAP, "hdlc": 0x3FFC - FIRST_SAP}
 BATCH = 256
 """Meters whose registers are computed together."""
@@ -62,7 +65,7 @@ class Rack:
     shared
         All meters behind one port, told apart by server SAP or logical HDLC address.
 
-    Raises ValueError for more meters than a shared port has addresses.
+    Raises ValueError for an unknown kind, and for more meters than a shared port has addresses.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Rack:
         most = MOST_ON_ONE_PORT[settings.framing]
         if shared and keys.size > most:
             raise ValueError(f"{keys.size} meters behind one {settings.framing} port: it addresses {most} at most")
-        self.keys, self.kinds, self.settings = keys, kinds, settings
+        self.keys, self.kinds, self.settings = keys, kind_codes(kinds), settings
         self.seed, self.clock, self.shared = seed, clock, shared
         self._first_day = max(0, _day_of(clock.start_s) - DAYS_BEFORE)
         self._servers: dict[int, MeterServer] = {}
@@ -99,8 +102,14 @@ class Rack:
 
     def by_sap(self, sap: int) -> LogicalDevice | None:
         """The meter behind a server SAP of the shared port; None where there is none."""
+        if sap == METER_SAP:
+            return self._management
         row = sap - FIRST_SAP
         return self.server(row) if 0 <= row < self.n_meters else None
+
+    @cached_property
+    def _management(self) -> RackDevice:
+        return RackDevice(self)
 
     def server(self, row: int) -> MeterServer:
         """The meter in ``row``, its history reaching to the present."""
@@ -127,18 +136,13 @@ class Rack:
             "client_system_title": CLIENT_TITLE.hex(),
             "block_cipher_key": keys.encryption.hex(),
             "authentication_key": keys.authentication.hex(),
-            "password": self._secrets(key).password.hex(),
+            "password": secrets_of(key, settings, self.seed).password.hex(),
         }
 
     def _commissioned(self, row: int) -> MeterServer:
         key = int(self.keys[row])
         device = Device(title_of(key, self.seed), key, self._history(row), self.settings, self.clock.now_s, self.seed)
-        return MeterServer(device, self._secrets(key), self.settings)
-
-    def _secrets(self, key: int) -> RoleSecrets:
-        keys = keys_of(key, self.seed, self.settings.suite)
-        password, master = derived(self.seed, key, "password", 8), derived(self.seed, key, "master")
-        return RoleSecrets(keys, CLIENT_TITLE, password, master)
+        return MeterServer(device, secrets_of(key, self.settings, self.seed), self.settings)
 
     def _history(self, row: int) -> History:
         """The meter's window to the end of the running day, computed with its neighbours."""
@@ -147,11 +151,48 @@ class Rack:
         if found is None or self.clock.now_s() >= found[within].time_s[-1]:
             rows = slice(batch * BATCH, (batch + 1) * BATCH)
             n_days = _day_of(self.clock.now_s()) + 1 - self._first_day
-            found = of_loads(
-                self.keys[rows], self.kinds[rows], self.seed, self._first_day, n_days, self.settings.n_intervals
-            )
+            n_intervals = _at_least_hourly(self.settings.n_intervals)
+            found = of_loads(self.keys[rows], self.kinds[rows], self.seed, self._first_day, n_days, n_intervals)
             self._batches[batch] = found
         return found[within]
+
+
+class RackDevice:
+    """The management device of a shared port: tells the public client which meter has which server SAP, no more."""
+
+    def __init__(self, rack: Rack) -> None:
+        key = int.from_bytes(derived(rack.seed, 0, "rack", 8))
+        still = History.given(np.array([0, clock.DAY_S]), np.zeros((2, 1), np.uint32))
+        settings = replace(rack.settings, security="none", profile_interval_min=1440)
+        device = Device(title_of(key, rack.seed), key, still, settings, rack.clock.now_s, rack.seed)
+        titles = identities_of(rack.keys, rack.seed).titles.tobytes()
+        device.state.logical_devices = [
+            (METER_SAP, device.name),
+            *((row + FIRST_SAP, _name(titles[8 * row : 8 * row + 8])) for row in range(rack.n_meters)),
+        ]
+        self._server = MeterServer(device, secrets_of(key, settings, rack.seed), settings)
+        objects = self._server.objects
+        known = {(1, LOGICAL_DEVICE_NAME), (8, CLOCK), (15, ASSOCIATION), (17, SAP_ASSIGNMENT)}
+        for name in set(objects) - known:
+            del objects[name]
+
+    def responses(self, client_sap: int, request: bytes, at_once: int = 1) -> list[bytes]:
+        """As of a meter; silence to all but the public client."""
+        return self._server.responses(client_sap, request, at_once) if client_sap == Role.PUBLIC.sap else []
+
+    def closed(self, client_sap: int) -> None:
+        """The line to a client is gone."""
+        self._server.closed(client_sap)
+
+
+def _name(title: bytes) -> bytes:
+    """Logical device name as `Device.name` makes it of its title."""
+    return title[:3] + title[3:].hex().upper().encode("ascii")
+
+
+def _at_least_hourly(n_intervals: int) -> int:
+    """Intervals a day of the history behind a profile: the load model has 24 at least."""
+    return n_intervals * -(-24 // n_intervals)
 
 
 def _day_of(time_s: float) -> int:

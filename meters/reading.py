@@ -58,7 +58,7 @@ def single_reading(service: str, obis: Obis, value: Value) -> Reading:
 
 
 def channels_of(service: str, settings: ServiceSettings) -> tuple[Obis, ...]:
-    """OBIS codes of the values in a row of ``profile``, ``daily_billing`` or ``event_log``, status and time left out."""
+    """OBIS codes of the values in a row of ``profile``, ``daily_billing`` or ``event_log``, without time and status."""
     if service == "event_log":
         return (names.EVENT_CODE,)
     if service == "daily_billing":

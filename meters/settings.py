@@ -158,7 +158,7 @@ class ServiceSettings:
         check_limits(self)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: choose one of {', '.join(choices)}")
+                raise ValueError(f"{name} = {getattr(self, name)!r}: choose one of {', '.join(map(str, choices))}")
         if 1440 % self.profile_interval_min:
             raise ValueError(f"profile_interval_min = {self.profile_interval_min}: it must divide 1440 minutes")
 

@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..channels.technology import Exchanges
-from ..meters.fleet import data_lengths
+from ..meters.fleet_data import data_lengths
+from ..meters.fleet_push import notification_bytes
 from ..meters.services import (
     VARIABLE_ENCODINGS,
     Legs,
     ServiceSettings,
     exchange_legs,
     is_profile,
+    notification_legs,
     policy_of,
+    settings_of,
     sized_profile_legs,
 )
 from .service import ServiceLevel
@@ -63,8 +66,8 @@ def exchanges_of(
         raise ValueError(f"{len(speakers.keys)} speakers for {n_meters} meters: pass one key and kind for each")
     blocks = []
     for number, service in enumerate(level.services):
-        kinds, kind_of = _kinds_of_legs(service, policy, settings, speakers, n_meters, opens=number == 0)
-        blocks.append(_service_columns(number, kinds, kind_of))
+        pieces = _pieces(service, policy, settings, speakers, n_meters, opens=number == 0)
+        blocks.append(_service_columns(number, pieces))
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     columns["exchange"] = columns.pop("exchange") + n_meters * columns["service"].astype(np.int64)
     return Exchanges(**columns, services=tuple(level.services), window_s=tuple(level.window_s for _ in level.services))
@@ -76,31 +79,50 @@ def other_ways(policy: str, level: ServiceLevel, settings: ServiceSettings) -> d
     return {service: way for service, way in ways.items() if way != policy}
 
 
-def _kinds_of_legs(
+@dataclass(frozen=True)
+class _Pieces:
+    """What all meters say of one service, in pieces that recur: most meters have one, a push may have several.
+
+    kinds : the different pieces;  kind : (n_pieces,) which of them, meter after meter;  meter : (n_pieces,) whose
+    """
+
+    kinds: Sequence[Legs]
+    kind: Array
+    meter: Array
+
+
+def _pieces(
     service: str, policy: str, settings: ServiceSettings, speakers: Speakers | None, n_meters: int, *, opens: bool
-) -> tuple[Sequence[Legs], Array]:
-    """The different exchanges of one service, and which of them each meter has."""
-    way = policy_of(service, policy, settings)
-    varies = is_profile(service) and settings.encoding in VARIABLE_ENCODINGS
-    if speakers is None or not varies or way == "push":
-        return [exchange_legs(service, way, settings, opens)], np.zeros(n_meters, np.int64)
-    length = data_lengths(service, speakers.keys, speakers.kinds, PROFILE_DAY, settings, speakers.seed)
-    known, kind_of = np.unique(length, return_inverse=True)
-    return [sized_profile_legs(service, int(one), settings, opens) for one in known], kind_of
+) -> _Pieces:
+    way, own = policy_of(service, policy, settings), settings_of(service, settings)
+    meters = np.arange(n_meters)
+    if speakers is None or not is_profile(service) or settings.encoding not in VARIABLE_ENCODINGS:
+        return _Pieces([exchange_legs(service, way, settings, opens)], np.zeros(n_meters, np.int64), meters)
+    who = speakers.keys, speakers.kinds, PROFILE_DAY, own, speakers.seed
+    if way == "push":
+        length, n_parts = notification_bytes(*who)
+        known, kind = np.unique(length, return_inverse=True)
+        return _Pieces([notification_legs(int(one), own) for one in known], kind, np.repeat(meters, n_parts))
+    known, kind = np.unique(data_lengths("profile", *who), return_inverse=True)
+    return _Pieces([sized_profile_legs(service, int(one), settings, opens) for one in known], kind, meters)
 
 
-def _service_columns(number: int, kinds: Sequence[Legs], kind_of: Array) -> dict[str, Array]:
-    """Columns of one service: each meter's legs one after another."""
-    n_of_kind = np.array([legs.bytes.size for legs in kinds], np.int64)
-    first_of_kind = np.concatenate([[0], np.cumsum(n_of_kind)])[:-1]
-    n_legs = n_of_kind[kind_of]
-    meter = np.repeat(np.arange(kind_of.size, dtype=np.int32), n_legs)
-    leg = np.arange(meter.size) - np.repeat(np.cumsum(n_legs) - n_legs, n_legs)
-    row = first_of_kind[kind_of[meter]] + leg
+def _service_columns(number: int, pieces: _Pieces) -> dict[str, Array]:
+    """Columns of one service: each meter's legs one after another, over all its pieces."""
+    n_of_kind = np.array([legs.bytes.size for legs in pieces.kinds], np.int64)
+    first_of_kind = np.cumsum(n_of_kind) - n_of_kind
+    n_legs = n_of_kind[pieces.kind]
+    begins = np.cumsum(n_legs) - n_legs
+    n_of_meter = np.bincount(pieces.meter, n_legs).astype(np.int64)
+    meter = np.repeat(pieces.meter, n_legs).astype(np.int32)
+    within = np.arange(meter.size) - np.repeat(begins, n_legs)
+    row = np.repeat(first_of_kind[pieces.kind], n_legs) + within
+    leg = np.arange(meter.size) - (np.cumsum(n_of_meter) - n_of_meter)[meter]
 
     def column(name: str, kind: type[Any]) -> Array:
-        return np.concatenate([getattr(legs, name) for legs in kinds]).astype(kind)[row]
+        return np.concatenate([getattr(legs, name) for legs in pieces.kinds]).astype(kind)[row]
 
+    before = column("depends_on", np.int64)
     return {
         "exchange": meter.astype(np.int64),
         "leg": leg.astype(np.int16),
@@ -108,7 +130,7 @@ def _service_columns(number: int, kinds: Sequence[Legs], kind_of: Array) -> dict
         "service": np.full(meter.size, number, np.int16),
         "direction": column("direction", np.int8),
         "bytes": column("bytes", np.int32),
-        "depends_on": column("depends_on", np.int16),
+        "depends_on": np.where(before >= 0, before + leg - within, -1).astype(np.int16),
         "not_before_s": np.zeros(meter.size),
         "timeout_s": column("timeout_s", np.float64),
         "tries": column("tries", np.int8),

@@ -12,7 +12,7 @@ from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
-from .exchanges import exchanges_of
+from .exchanges import Speakers, exchanges_of
 from .kpis import kpi_rows, meter_rows
 from .links import links_of, worth_drawing
 from .network_quantities import network_quantities
@@ -55,7 +55,9 @@ def carried(
 def _carried(
     technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings
 ) -> Carried:
-    exchanges = exchanges_of(area.n_meters, technology.exchange_policy, settings.service, settings.session)
+    keys, kinds = area.meters["key"].to_numpy(np.uint64), area.meters["kind"].to_numpy(object)
+    speakers = Speakers(keys, kinds, settings.simulation.seed)
+    exchanges = exchanges_of(area.n_meters, technology.exchange_policy, settings.service, settings.session, speakers)
     if technology.siting is Siting.CANDIDATE_SITE:
         choice = _chosen_sites(technology, area, candidates, exchanges, settings)
         links = links_of(technology, area, candidates, built=choice.built)

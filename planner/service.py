@@ -17,7 +17,7 @@ class ServiceLevel:
 
     name: str = parameter("daily reading", "-", "name of the service level in the report", "choice of the buyer")
     services: tuple[str, ...] = parameter(
-        ("register", "profile"), "-", "what is read once a day from each meter", "choice of the buyer"
+        ("register", "profile"), "-", "what is read, or done, once a day at each meter", "choice of the buyer"
     )
     start_h: float = parameter(
         0.0, "h", "collection may start, after midnight", "choice of the buyer", minimum=0.0, maximum=23.9
@@ -56,7 +56,7 @@ class ServiceLevel:
     @property
     def text(self) -> str:
         """The service level as one sentence."""
-        services = " and ".join(self.services)
+        services = " and ".join(one.replace("_", " ") for one in self.services)
         return (
             f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted "
             f"at the head end by {_clock(self.deadline_h)}; served means with a probability of at least "

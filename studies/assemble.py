@@ -16,10 +16,10 @@ from ..gis.area import CandidateSites, ServiceArea
 from ..gis.assemble import build_area
 from ..meters.clock import day_start_s
 from ..planner.catalogue import Catalogue, default_catalogue
-from ..planner.packet import PROFILE_DAY
+from ..planner.exchanges import PROFILE_DAY
 from ..planner.tables import StudyResult
 from .case import Case
-from .sessions import session_rows
+from .sessions import session_rows, traffic_of
 from .settings import UserError
 from .study import Study
 
@@ -86,6 +86,7 @@ def study_of(
         tco=summaries,
         assumptions=pd.DataFrame(case.assumptions()),
         sessions=session_rows(case),
+        traffic=traffic_of(case, area),
         tiers=pd.concat(packets, ignore_index=True),
         warnings=_warnings(area, candidates, tables),
         limits=LIMITS,

@@ -17,6 +17,7 @@ from .report_tables import Standing, Table
 from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD
+from .traffic_tables import agreement_line, folded_tables, traffic_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -65,8 +66,10 @@ def _content(study: Study) -> dict[str, Any]:
         "kpis": tables.kpi_table(study),
         "tco": tables.tco_table(study),
         "categories": tables.category_table(study),
-        "totals": tables.session_totals(study) if len(study.sessions) else None,
-        "sessions": _optional(study.sessions, "Bytes on the wire, per meter and exchange", study),
+        "traffic": traffic_tables(study),
+        "folded_traffic": folded_tables(study),
+        "agreement": agreement_line(study),
+        "traffic_notes": study.traffic.notes if study.traffic else (),
         "tiers": _optional(study.tiers, "Packet tier against fast tier, same draws", study),
         "sources": tables.source_table(study),
         "odd": tables.odd_table(study),

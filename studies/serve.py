@@ -59,14 +59,7 @@ def serve_folder(folder: Path, options: ServeOptions, announce: Callable[[str], 
     record, fleet = _read(folder)
     fleet = _chosen(fleet, options.meters, folder)
     settings = _settings(record, options)
-    rack = Rack(
-        fleet["key"].to_numpy(np.uint64),
-        fleet["kind"].to_numpy(object),
-        settings,
-        seed=int(record["seed"]),
-        clock=Clock(_start_s(record, options), options.pace),
-        shared=options.one_port,
-    )
+    rack = _rack(fleet, settings, record, options, folder)
     _raise_file_limit(1 if options.one_port else len(fleet))
     doors = _doors(rack, options)
     try:
@@ -118,7 +111,12 @@ def _settings(record: dict[str, Any], options: ServeOptions) -> ServiceSettings:
         security = studied.security if studied.ciphered else "suite_0"
     address_bytes = 4 if options.one_port else studied.hdlc_server_address_bytes
     return replace(
-        studied, framing=framing, security=security, association="fresh", hdlc_server_address_bytes=address_bytes
+        studied,
+        framing=framing,
+        security=security,
+        association="fresh",
+        hdlc_server_address_bytes=address_bytes,
+        read_counter=False,
     )
 
 
@@ -141,6 +139,17 @@ def _start_s(record: dict[str, Any], options: ServeOptions) -> float:
     if not 0.0 <= options.pace <= 3600.0:
         raise UserError(f"--pace {options.pace:g}: 0 (clock stands) to 3600 seconds of the meters' time per second")
     return start_s
+
+
+def _rack(
+    fleet: pd.DataFrame, settings: ServiceSettings, record: dict[str, Any], options: ServeOptions, folder: Path
+) -> Rack:
+    running = Clock(_start_s(record, options), options.pace)
+    keys, kinds = fleet["key"].to_numpy(np.uint64), fleet["kind"].to_numpy(object)
+    try:
+        return Rack(keys, kinds, settings, seed=int(record["seed"]), clock=running, shared=options.one_port)
+    except ValueError as wrong:
+        raise UserError(f"{folder}: {wrong}") from None
 
 
 # -- doors -------------------------------------------------------------------------------------------------------

@@ -1,16 +1,113 @@
-"""The session table: what each exchange says on the wire, and how many bytes a day that makes."""
+"""What is said in a study: bytes of every service, what each medium makes of them, and whether templates hold."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
-from ..meters.services import session_table
+from ..channels.technology import Technology
+from ..gis.area import ServiceArea
+from ..meters.fleet_check import Agreement, agreed
+from ..meters.services import (
+    SERVICES,
+    Legs,
+    ServiceSettings,
+    exchange_legs,
+    policy_of,
+    session_table,
+    spoken,
+    summary_table,
+)
+from ..meters.settings import ENCODINGS
+from ..planner.exchanges import PROFILE_DAY, other_ways
 from .case import Case
+
+ENCODING_WORDS = {
+    "full": "a time in every row",
+    "null_timestamps": "time in the first row only",
+    "null_unchanged": "and nothing for values that did not change",
+    "delta": "differences to the row before",
+    "compact_array": "types once, then contents",
+}
+VALUE_WORDS = {"registers": "registers, 32 bits", "energy": "energy of the interval, 16 bits"}
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Tables of the report's section on traffic.
+
+    totals : DataFrame ``service, policy, bytes_up, bytes_down, messages, turns`` for the case's settings
+    encodings : DataFrame ``encoding, profile_values`` and the same numbers, a day's load profile as pulled
+    media : DataFrame ``technology, service, policy, mode, frames, airtime_s``, in the most robust and the fastest mode
+    notes : sentences for the reader;  agreement : templates against real meters
+    """
+
+    totals: pd.DataFrame
+    encodings: pd.DataFrame
+    media: pd.DataFrame
+    notes: tuple[str, ...]
+    agreement: Agreement
 
 
 def session_rows(case: Case) -> pd.DataFrame:
     """Legs of the services that this case reads, for the exchange policies that its technologies use."""
-    rows = session_table(case.settings.session)
-    policies = {one.exchange_policy for one in case.technologies}
-    wanted = rows["service"].isin(case.settings.service.services) & rows["policy"].isin(policies)
+    settings, level = case.settings.session, case.settings.service
+    rows = session_table(settings)
+    pairs = {(s, policy_of(s, one.exchange_policy, settings)) for one in case.technologies for s in level.services}
+    wanted = [pair in pairs for pair in zip(rows["service"], rows["policy"], strict=True)]
     return rows[wanted].reset_index(drop=True)
+
+
+def traffic_of(case: Case, area: ServiceArea) -> Traffic:
+    """The traffic of a study; raises TemplateFault where templates and this study's meters do not say the same."""
+    settings = case.settings.session
+    keys, kinds = area.meters["key"].to_numpy(np.uint64), area.meters["kind"].to_numpy(object)
+    return Traffic(
+        totals=summary_table(settings),
+        encodings=encoding_table(settings),
+        media=pd.concat([media_table(one, settings) for one in case.technologies], ignore_index=True),
+        notes=tuple(_notes(case)),
+        agreement=agreed(keys, kinds, PROFILE_DAY, settings, case.settings.simulation.seed),
+    )
+
+
+def encoding_table(settings: ServiceSettings) -> pd.DataFrame:
+    """A day's load profile of a house in every encoding, as pulled under otherwise equal settings."""
+    rows = []
+    for values in ("registers", "energy"):
+        for encoding in ENCODINGS:
+            one = replace(settings, encoding=encoding, profile_values=values)
+            rows.append((encoding, values, *vars(spoken(exchange_legs("profile", "pull", one))).values()))
+    head = ["encoding", "profile_values", "bytes_up", "bytes_down", "messages", "turns"]
+    return pd.DataFrame(rows, columns=head)
+
+
+def media_table(technology: Technology, settings: ServiceSettings) -> pd.DataFrame:
+    """What one technology makes of each service: frames and time on the medium, one hop, nothing repeated."""
+    rows = []
+    for service in SERVICES:
+        policy = policy_of(service, technology.exchange_policy, settings)
+        legs = exchange_legs(service, policy, settings)
+        for mode in dict.fromkeys((0, len(technology.modes) - 1)):
+            frames, airtime_s = _carried(technology, mode, legs)
+            rows.append((technology.name, service, policy, technology.modes[mode], frames, airtime_s))
+    return pd.DataFrame(rows, columns=["technology", "service", "policy", "mode", "frames", "airtime_s"])
+
+
+def _carried(technology: Technology, mode: int, legs: Legs) -> tuple[int, float]:
+    modes = np.full(legs.bytes.size, mode)
+    n_frames: Any = technology.n_frames(modes, legs.bytes)
+    return int(np.sum(n_frames)), float(np.sum(technology.airtime_s(modes, legs.bytes)))
+
+
+def _notes(case: Case) -> list[str]:
+    """Which services go another way than their technology's, because that cannot deliver them."""
+    level, settings = case.settings.service, case.settings.session
+    return [
+        f"{one.label}: {service.replace('_', ' ')} cannot be {one.exchange_policy}ed and goes by {way}."
+        for one in case.technologies
+        for service, way in other_ways(one.exchange_policy, level, settings).items()
+    ]

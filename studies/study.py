@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..gis.area import CandidateSites, ServiceArea
 from ..planner.tables import StudyResult
+from .sessions import Traffic
 
 METER_COLUMNS = (
     "scenario",
@@ -60,6 +61,7 @@ class Study:
         prints the name.
     read_probability : probability by the deadline from which a meter counts as served, 0 to 1.
     session : how meters are read, name to value of every field of ``meters.settings.ServiceSettings``.
+    traffic : bytes per service, encoding and medium, and how templates and meters agree; None where not computed.
     simulated_until : end of the last simulated day, ISO 8601 in UTC.
     """
 
@@ -85,6 +87,7 @@ class Study:
     read_probability: float = 0.95
     session: Mapping[str, object] = field(default_factory=dict)
     simulated_until: str = "2026-01-02T00:00:00+00:00"
+    traffic: Traffic | None = None
 
     def label(self, technology: str) -> str:
         """The technology's name as people write it."""

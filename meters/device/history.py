@@ -130,8 +130,8 @@ class History:
 
     def _so_far(self, interval: int, time_s: float) -> Array:
         """(4,) uint32 energy of the running interval until now."""
-        share = (time_s - int(self.time_s[0])) / self.period_s - interval
-        return np.floor(self.gained(interval) * share).astype(np.uint32)
+        elapsed_s = time_s - int(self.time_s[0]) - interval * self.period_s
+        return np.floor(self.gained(interval).astype(np.float64) * elapsed_s / self.period_s).astype(np.uint32)
 
     @cached_property
     def _tariffs(self) -> Sequence[Array]:

@@ -83,6 +83,11 @@ class WrapperPort:
         """What is to be sent back at once; ValueError where the stream has lost its bounds and must be closed."""
         return self._answers(self._reader.feed(data))
 
+    @property
+    def broken(self) -> bool:
+        """Whether the stream has lost its bounds: send what `receive` gave, then close."""
+        return self._reader.broken
+
     def close(self) -> None:
         """The line is gone: end what was opened through it."""
         for client, server in self._used:

@@ -1,8 +1,8 @@
 """A meter that answers: one meter's state behind real DLMS bytes.
 
-Whatever arrives, `MeterServer.respond` never raises: bytes that are damaged, replayed or unauthentic are counted and met
-with silence or an exception-response. What it cannot read it answers with an exception-response; what it must not
-believe (an unprotected, unauthentic or replayed APDU) it passes over in silence, as most meters do.
+Whatever arrives, `MeterServer.respond` never raises. What it cannot read it counts and answers with an
+exception-response; what it must not believe (an unprotected, unauthentic or replayed APDU) it counts and passes over in
+silence, as most meters do.
 
 References
 ----------

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from ..dlms import acse, apdu, axdr, blocks, security
 from ..dlms.acse import Association, Conformance, Diagnostic
-from ..dlms.apdu import ActionRequest, ActionResponse, ActionResult, Apdu, ExceptionResponse
+from ..dlms.apdu import ActionRequest, ActionResponse, ActionResult, ExceptionResponse, Method
 from ..dlms.obis import ASSOCIATION
 from ..dlms.security import Channel, Keys
 from ..settings import ServiceSettings
@@ -32,6 +32,8 @@ LEAST_PDU_BYTES = 64
 """A client that takes less cannot be answered; confidence C."""
 LONGEST_REQUEST_BYTES = 65_535
 """Longest request, whole or out of blocks; the wrapper carries no longer one."""
+PASS_3 = Method(15, ASSOCIATION, 1)
+"""Reply to the challenge: method 1 of the current association."""
 NOT_ASSOCIATED = ExceptionResponse(apdu.SERVICE_NOT_ALLOWED, apdu.OPERATION_NOT_POSSIBLE)
 
 
@@ -87,12 +89,15 @@ class Session:
         self.answers = Answers(access, LONGEST_REQUEST_BYTES)
         general = Conformance.GENERAL_BLOCK_TRANSFER if settings.block_transfer == "general" else Conformance(0)
         self.offered = acse.OFFERED | general
+        self._outgoing: list[blocks.GeneralBlock] = []
         self.close()
 
     def close(self) -> None:
         """Back to the state before the first request; a pre-established association stays open."""
         standing = self.settings.association == "pre_established"
         self._challenges = (b"", b"")
+        if self.channel is not None:
+            self.channel.use_dedicated(None)
         self._agree(self.offered, 0, AssociationStatus.ASSOCIATED if standing else AssociationStatus.NON_ASSOCIATED)
 
     def receive(self, request: bytes, at_once: int) -> list[bytes]:
@@ -104,9 +109,10 @@ class Session:
             with _reading():
                 block = blocks.decode(request)
             return self._receive_block(block, at_once)
-        self._outgoing, self._incoming = [], blocks.Assembly()
-        answer = self._answer(request, general=bool(self.conformance & Conformance.GENERAL_BLOCK_TRANSFER))
-        return self._cut(answer, min(self.settings.general_window, at_once))
+        general = bool(self.conformance & Conformance.GENERAL_BLOCK_TRANSFER)
+        answer = self._answer(request, general=general)
+        self._outgoing = []
+        return self._cut(answer, min(self.settings.general_window, at_once)) if general else [answer]
 
     def _answer(self, request: bytes, *, general: bool) -> bytes:
         """The answer to one whole APDU, protected; of any length where it can go out in ``general`` blocks."""
@@ -114,7 +120,7 @@ class Session:
             return self._associate(request) if request[0] == 0x60 else self._release(request)
         with _reading():
             asked = apdu.decode(self._deciphered(request))
-        if self._challenges[1] and _is_pass_3(asked):
+        if self._challenges[1] and isinstance(asked, ActionRequest) and asked.method == PASS_3:
             return self._protected(apdu.encode(self._authenticate(asked)))
         if self.status is not AssociationStatus.ASSOCIATED:
             self.counters["not_associated"] += 1
@@ -216,8 +222,7 @@ class Session:
     def _agree(self, conformance: Conformance, client_max_bytes: int, status: AssociationStatus) -> None:
         own = self.settings.max_pdu_bytes
         self.conformance, self.limit_bytes = conformance, min(own, client_max_bytes or own)
-        self._outgoing: list[blocks.GeneralBlock] = []
-        self._incoming = blocks.Assembly()
+        self._outgoing, self._incoming = [], blocks.Assembly(LONGEST_REQUEST_BYTES)
         self.answers.drop()
         context, mechanism = self._demanded()
         bits = int(conformance).to_bytes(3, "big")
@@ -278,7 +283,8 @@ class Session:
         return self._cut(self._answer(request, general=True), window, block.block)
 
     def _cut(self, answer: bytes, window: int, acknowledged: int = 0) -> list[bytes]:
-        if len(answer) <= self.limit_bytes:
+        """The answer in blocks where it is too long; an association's never is, since blocks come after it."""
+        if len(answer) <= self.limit_bytes or answer[:1] == b"\x61":
             return [answer]
         self._outgoing = blocks.cut(answer, self.limit_bytes, window, acknowledged=acknowledged)
         return self._window(0, window)
@@ -286,11 +292,3 @@ class Session:
     def _window(self, acknowledged: int, window: int) -> list[bytes]:
         """The blocks after the one that arrived; asking again for the same ones gives them again."""
         return [blocks.encode(block) for block in blocks.window_after(self._outgoing, acknowledged, window)]
-
-
-def _is_pass_3(request: Apdu) -> bool:
-    """Method 1, reply to the challenge, of the current association (class 15)."""
-    if not isinstance(request, ActionRequest):
-        return False
-    asked = request.method
-    return (asked.class_id, asked.obis, asked.number) == (15, ASSOCIATION, 1)

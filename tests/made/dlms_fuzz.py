@@ -26,15 +26,17 @@ CORPUS = Path(__file__).resolve().parents[1] / "data" / "dlms_corpus"
 
 @dataclass(frozen=True)
 class Target:
-    """What is attacked: ``run(message)`` may raise ValueError only; ``share`` of all cases go to it.
+    """What is attacked; ``share`` of all cases go to it.
 
-    seeds : good messages;  wrap : prepares a damaged one, such as sealing it with the right key.
+    seeds : good messages;  open : makes what takes the messages of one batch
+    refuses : whether it may raise ValueError; where not, it may raise nothing at all
     """
 
     name: str
     share: float
     seeds: tuple[bytes, ...]
     open: Callable[[], Callable[[bytes], object]]
+    refuses: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def batch(target: Target, number: int, n_cases: int = BATCH) -> list[Fault]:
     run, faults = target.open(), []
     before_mb, begin_s = _peak_mb(), time.process_time()
     for message in messages:
-        fault = _tried(target, run, message)
+        fault = tried(target, run, message)
         if fault:
             faults.append(fault)
     if time.process_time() - begin_s > SLOW_S:
@@ -119,11 +121,12 @@ def batch(target: Target, number: int, n_cases: int = BATCH) -> list[Fault]:
     return faults
 
 
-def _tried(target: Target, run: Callable[[bytes], object], message: bytes) -> Fault | None:
+def tried(target: Target, run: Callable[[bytes], object], message: bytes) -> Fault | None:
+    """The fault that one message brings about, if any."""
     try:
         run(message)
     except ValueError as refused:
-        if isinstance(refused, UnicodeError):
+        if isinstance(refused, UnicodeError) or not target.refuses:
             return Fault(target.name, repr(refused), message)
     except Exception as other:
         return Fault(target.name, repr(other), message)
@@ -135,7 +138,7 @@ def _slow_ones(target: Target, messages: list[bytes]) -> list[Fault]:
     run, faults = target.open(), []
     for message in messages:
         begin_s = time.process_time()
-        _tried(target, run, message)
+        tried(target, run, message)
         spent_s = time.process_time() - begin_s
         if spent_s > SLOW_S:
             faults.append(Fault(target.name, f"took {spent_s:.1f} s", message))

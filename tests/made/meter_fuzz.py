@@ -8,6 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from amiplan.meters.client import HeadEnd, read_all
+from amiplan.meters.commission import head_end_of
+from amiplan.meters.conversation import ExchangeFailed
 from amiplan.meters.device.ports import HdlcPort, WrapperPort
 from amiplan.meters.device.rights import Role
 from amiplan.meters.device.server import MeterServer
@@ -18,11 +21,15 @@ from amiplan.meters.dlms.hdlc import Frame
 from amiplan.meters.dlms.hdlc_address import Address
 from amiplan.meters.dlms.obis import ASSOCIATION, CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
 from amiplan.meters.rack import Clock, Rack
+from amiplan.meters.reading import Reading
 from amiplan.meters.settings import ENCODINGS, ServiceSettings
 from dlms_fuzz import Target, corpus
 from raw_client import RawClient
 
 NOW_S = 1767312000.0 + 9 * 3600 + 450
+READ = ("profile", "register", "event_log", "daily_billing", "disconnect", "clock_set", "reconnect")
+TRUE = ("profile", "register")
+PUSHED = ("register", "profile", "daily_billing", "event_log", "last_gasp")
 RENEW = 48
 """Cases after which an association is opened anew: damaged requests may have closed it."""
 RELAY, IMAGE, EVENTS, SECURITY = (
@@ -107,12 +114,12 @@ def said() -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     return tuple(dict.fromkeys([*asked, *corpus()])), tuple(dict.fromkeys(heard))
 
 
-def frames_of(messages: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """The messages as HDLC frames, with those that open and close a link."""
+def frames_of(messages: tuple[bytes, ...], response: bool = False) -> tuple[bytes, ...]:
+    """The messages as HDLC frames of one direction, with those that open and close a link."""
     server = Address(1)
     cut = [
         one for apdu in messages[:200]
-        for one in hdlc.frames(apdu, client=1, server=server, response=False, max_info_bytes=64)
+        for one in hdlc.frames(apdu, client=1, server=server, response=response, max_info_bytes=64)
     ]  # fmt: skip
     return (*hdlc.connect(1, 1, 128), *hdlc.connect(1, 1, 500), *hdlc.disconnect(1, 1), *cut)
 
@@ -124,18 +131,111 @@ def meter_targets() -> list[Target]:
     wrapped = tuple(wrapper.pack(1, 1, one) for one in asked)
     blocked = tuple(blocks.encode(one) for whole in asked[:60] for one in blocks.cut(whole, 64, 3))
     return [
-        Target("respond, closed", 1.0, asked, lambda: _closed("none")),
-        Target("respond, closed, hls5", 0.5, asked, lambda: _closed("suite_0")),
-        Target("respond, open", 4.0, asked, lambda: _Open("none")),
-        Target("respond, open, general blocks", 1.0, (*asked, *blocked), lambda: _Open("none", "general")),
-        Target("respond, open, lls", 0.5, asked, lambda: _Open("lls")),
-        Target("respond, open, hls5, sealed well", 2.0, asked, lambda: _Open("suite_0")),
-        Target("respond, open, hls5, sealed badly", 0.5, asked, lambda: _Open("suite_0", broken=True)),
-        Target("respond, challenged", 0.5, asked, lambda: _Open("suite_0", challenged=True)),
+        Target("respond, closed", 1.0, asked, lambda: _closed("none"), refuses=False),
+        Target("respond, closed, hls5", 0.5, asked, lambda: _closed("suite_0"), refuses=False),
+        Target("respond, open", 4.0, asked, lambda: _Open("none"), refuses=False),
+        Target(
+            "respond, open, general blocks", 1.0, (*asked, *blocked), lambda: _Open("none", "general"), refuses=False
+        ),
+        Target("respond, open, lls", 0.5, asked, lambda: _Open("lls"), refuses=False),
+        Target("respond, open, hls5, sealed well", 2.0, asked, lambda: _Open("suite_0"), refuses=False),
+        Target("respond, open, hls5, sealed badly", 0.5, asked, lambda: _Open("suite_0", broken=True), refuses=False),
+        Target("respond, challenged", 0.5, asked, lambda: _Open("suite_0", challenged=True), refuses=False),
         Target("WrapperPort.receive", 1.0, wrapped, _wrapper_port),
-        Target("HdlcPort.receive", 1.0, some, _hdlc_port),
-        Target("HdlcPort.receive, checked well", 1.0, asked, _hdlc_content),
+        Target("HdlcPort.receive", 1.0, some, _hdlc_port, refuses=False),
+        Target("HdlcPort.receive, checked well", 1.0, asked, _hdlc_content, refuses=False),
     ]
+
+
+def head_end_targets() -> list[Target]:
+    """Head ends whose meter's answers, or pushes, arrive damaged."""
+    _, heard = said()
+    answers = frames_of(heard, response=True)
+    pushed = tuple(one for service in PUSHED for one in _pair("none")[0].push(service))
+    return [
+        Target("HeadEnd.accept", 0.5, pushed, lambda: _pair("none")[1].accept, refuses=False),
+        Target("HeadEnd.accept, hls5", 0.3, pushed, _accepting, refuses=False),
+        *(
+            Target(f"HeadEnd.read, {encoding}", 0.5, heard, lambda e=encoding: _Reading("none", encoding=e), False)  # type: ignore[misc]
+            for encoding in ENCODINGS
+        ),
+        Target("HeadEnd.read, general blocks", 0.5, heard, lambda: _Reading("none", block_transfer="general"), False),
+        Target("HeadEnd.read, hls5, sealed well", 0.5, heard, lambda: _Reading("suite_0"), False),
+        Target("HeadEnd.read, hls5, damaged on the way", 0.5, heard, lambda: _Damaging("suite_0"), False),
+        Target("HeadEnd.read, hdlc", 0.5, answers, lambda: _Reading("none", framing="hdlc"), False),
+    ]
+
+
+def _pair(security: str, **session: Any) -> tuple[MeterServer, HeadEnd]:
+    rack = rack_of(security, **session)
+    server = rack.server(0)
+    return server, head_end_of(server.title, server.secrets, rack.settings, 0)
+
+
+def _accepting() -> Callable[[bytes], object]:
+    """Damaged pushes, sealed by the meter itself."""
+    server, head_end = _pair("suite_0")
+    channel = server.session(Role.READER).channel
+    assert channel is not None
+    return lambda message: head_end.accept(wrapper.pack(1, Role.READER.sap, channel.seal_general(message[8:])))
+
+
+class _Reading:
+    """A head end that reads one service after the other; one answer in each is replaced by the message."""
+
+    def __init__(self, security: str, **session: Any) -> None:
+        self.server, self.head_end = _pair(security, association="kept_open", tries=2, **session)
+        self.line, self.hdlc = self.server.line(), session.get("framing") == "hdlc"
+        self.n_cases = 0
+
+    def __call__(self, message: bytes) -> object:
+        self.n_cases += 1
+        steps = self.head_end.read(READ[self.n_cases % len(READ)])
+        replaced, turn = self.n_cases // len(READ) % 3, 0
+        try:
+            request = next(steps)
+            while turn < 200:
+                answer = self.line.receive(request)
+                if turn == replaced:
+                    answer = self._changed(request, answer, message)
+                turn, request = turn + 1, steps.send(answer or None)
+        except StopIteration as done:
+            return done.value
+        except ExchangeFailed:
+            return None
+        raise AssertionError(f"{turn} turns for one service")
+
+    def _changed(self, request: bytes, answer: bytes, message: bytes) -> bytes:
+        """What arrives in place of the meter's answer."""
+        return message if self.hdlc else self._wrapped(request, message)
+
+    def _wrapped(self, request: bytes, message: bytes) -> bytes:
+        sap = int.from_bytes(request[2:4], "big")
+        role = Role.of_sap(sap)
+        channel = self.server.session(role).channel if role is not None else None
+        plain = channel is None or message[:1] in (b"\x61", b"\x63")
+        return wrapper.pack(1, sap, message[:65_000] if plain else channel.seal_general(message[:65_000]))  # type: ignore[union-attr]
+
+
+class _Damaging(_Reading):
+    """Ciphered answers in which some bytes change: what is read is the truth, or nothing."""
+
+    def __init__(self, security: str) -> None:
+        super().__init__(security)
+        perfect = _Reading(security)
+        self.truth = {(one := read_all(perfect.server, perfect.head_end, name)).service: one for name in TRUE}
+
+    def __call__(self, message: bytes) -> object:
+        reading = super().__call__(message)
+        if isinstance(reading, Reading) and reading.service in self.truth:
+            assert reading.same_data(self.truth[reading.service]), reading
+        return reading
+
+    def _changed(self, request: bytes, answer: bytes, message: bytes) -> bytes:
+        changed = bytearray(answer)
+        for at, value in zip(message[::2], message[1:5:2], strict=False):
+            changed[(at * 257 + value) % len(changed)] ^= value or 1
+        return bytes(changed[: len(changed) - len(message) % 3])
 
 
 def _closed(security: str) -> Callable[[bytes], object]:
@@ -147,18 +247,32 @@ class _Open:
     """Messages within an open association of the management, or within one that waits for pass 3."""
 
     def __init__(self, security: str, transfer: str = "get", *, challenged: bool = False, broken: bool = False) -> None:
-        rack = rack_of(security, block_transfer=transfer)
-        self.server = rack.server(0)
+        self.security, self.transfer = security, transfer
         self.challenged, self.broken = challenged, broken
-        self.client = RawClient(rack.told(0), "management", self._send, general=True)
         self.n_cases = 0
+        self._new_meter()
+
+    def _new_meter(self) -> None:
+        rack = rack_of(self.security, block_transfer=self.transfer)
+        self.server = rack.server(0)
+        self.client = RawClient(rack.told(0), "management", self._send, general=True)
 
     def _send(self, request: bytes) -> bytes | None:
         return self.server.respond(Role.MANAGEMENT.sap, request)
 
+    def _associate(self) -> None:
+        if self.challenged:
+            self._send(self.client.aarq())
+            return
+        try:
+            self.client.open()
+        except ValueError:  # a damaged request has given the meter another password or key
+            self._new_meter()
+            self.client.open()
+
     def __call__(self, message: bytes) -> object:
         if self.n_cases % RENEW == 0:
-            self._send(self.client.aarq()) if self.challenged else self.client.open()
+            self._associate()
         self.n_cases += 1
         if self.client.channel is None or message[:1] in (b"\x60", b"\x62"):
             return self._send(message)
@@ -202,7 +316,7 @@ def _hdlc_content() -> Callable[[bytes], object]:
             port.receive(hdlc.connect(1, 1, 128)[0])
             number = 0
         info = (b"" if message[:1] == b"\x02" else hdlc.LLC_REQUEST) + message[:120]
-        control = hdlc.information(number % 8, number % 8) if message[-1:] != b"\x03" else message[-2]
+        control = hdlc.information(number % 8, number % 8) if message[-1:] != b"\x03" else message[len(message) // 2]
         number += 1
         return port.receive(hdlc.pack(Frame(Address(1), Address(1), control, len(message) % 7 == 0, info)))
 

@@ -17,7 +17,7 @@ import pandas as pd
 from amiplan.meters.settings import ServiceSettings
 
 SEED = 5
-KINDS = ("house", "flat", "farm", "shop")
+KINDS = ("house", "flat", "farm", "house")
 
 
 def fleet_folder(folder: Path, n_meters: int = 6, **session: Any) -> Path:

@@ -2,7 +2,19 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from amiplan.meters.services import SERVICES, ServiceSettings, exchange_legs, session_table
+from amiplan.meters.services import (
+    POLICIES,
+    SERVICES,
+    ServiceSettings,
+    Spoken,
+    exchange_legs,
+    notification_legs,
+    policy_of,
+    session_table,
+    sized_profile_legs,
+    spoken,
+    summary_table,
+)
 
 WHOLE = {"max_pdu_bytes": 65535}
 GLO = ServiceSettings(**WHOLE)
@@ -25,6 +37,22 @@ def lengths(service, policy="pull", settings=GLO):
         ("profile", ServiceSettings(security="none", profile_channels=1, **WHOLE), [64, 2022]),
         ("profile", ServiceSettings(security="none", profile_channels=2, profile_interval_min=60, **WHOLE), [64, 630]),
         ("profile", ServiceSettings(profile_channels=2, profile_interval_min=60, **WHOLE), [83, 651]),
+        ("profile", ServiceSettings(profile_status=True, **WHOLE), [83, 3675]),
+        ("profile", ServiceSettings(profile_values="energy", **WHOLE), [83, 2715]),
+        ("profile", ServiceSettings(profile_values="energy", encoding="null_timestamps", **WHOLE), [83, 1480]),
+        ("profile", ServiceSettings(encoding="compact_array", **WHOLE), [83, 2820]),
+        ("profile", ServiceSettings(ciphering="general_glo", **WHOLE), [92, 3492]),
+        ("profile", ServiceSettings(security="suite_2", **WHOLE), [83, 3483]),
+        ("daily_billing", ServiceSettings(security="none", profile_status=True, **WHOLE), [64, 84]),
+        ("daily_billing", ServiceSettings(profile_status=True, **WHOLE), [83, 103]),
+        ("daily_billing", ServiceSettings(profile_status=True, billing_registers=6, **WHOLE), [83, 73]),
+        ("event_log", PLAIN, [32, 366]),
+        ("event_log", GLO, [51, 387]),
+        ("on_demand", GLO, [32, 28]),
+        ("clock_set", PLAIN, [27, 4]),
+        ("clock_set", GLO, [46, 23]),
+        ("disconnect", PLAIN, [15, 5, 13, 6]),
+        ("disconnect", GLO, [34, 24, 32, 25]),
     ],
 )
 def test_message_budget(service, settings, expected):
@@ -36,6 +64,8 @@ def test_push_budget():
     """A push of name, clock, 8-byte id and one u32 has 45 B plain and 73 B as general-glo."""
     assert lengths("register", "push", PLAIN) == [45 + 8]
     assert lengths("register", "push", GLO) == [73 + 8]
+    assert lengths("last_gasp", "push", PLAIN) == [45 + 8]
+    assert lengths("last_gasp", "push", GLO) == [73 + 8]
 
 
 def test_a_whole_ciphered_session_for_one_register():
@@ -78,7 +108,7 @@ def test_blocks_cost_one_round_trip_each():
 @pytest.mark.parametrize("association", ["pre_established", "fresh"])
 def test_legs_are_well_formed(service, framing, association):
     settings = ServiceSettings(framing=framing, association=association, timeout_s=7.0, tries=4)
-    for policy in ("pull", "push"):
+    for policy in {policy_of(service, policy, settings) for policy in POLICIES}:
         legs = exchange_legs(service, policy, settings)
         n_legs = len(legs.label)
         types = {"direction": "i1", "bytes": "i4", "depends_on": "i2", "timeout_s": "f8", "tries": "i1"}
@@ -88,7 +118,7 @@ def test_legs_are_well_formed(service, framing, association):
         assert np.all(legs.depends_on < np.arange(n_legs))
         assert np.all(legs.timeout_s == 7.0)
         assert legs.tries.tolist() == [4 if policy == "pull" else 1] * n_legs
-        assert "other" not in legs.label
+        assert "ciphered" not in " ".join(legs.label)
     with pytest.raises(ValueError, match="read-only"):
         legs.bytes[0] = 1
 
@@ -108,6 +138,84 @@ def test_session_table_lists_every_leg():
         assert rows.bytes.tolist() == lengths(service, policy, ServiceSettings())
 
 
+def test_an_exchange_in_four_numbers():
+    fresh = ServiceSettings(association="fresh")
+    assert spoken(exchange_legs("register", "pull", fresh)) == Spoken(216, 215, 8, 4)
+    counted = ServiceSettings(association="fresh", read_counter=True)
+    assert spoken(exchange_legs("register", "pull", counted)) == Spoken(216 + 81, 215 + 73, 14, 7)
+    framed = ServiceSettings(association="fresh", framing="hdlc")
+    assert spoken(exchange_legs("register", "pull", framed)) == Spoken(216 + 34 + 9 + 24, 215 + 9 + 9 + 24, 12, 6)
+    assert spoken(exchange_legs("last_gasp", "push", fresh)) == Spoken(81, 0, 1, 0)
+    table = summary_table(fresh)
+    assert list(table.columns) == ["service", "policy", "bytes_up", "bytes_down", "messages", "turns"]
+    assert set(table.service) == set(SERVICES)
+
+
+def test_a_kept_association_is_opened_once():
+    kept, fresh = ServiceSettings(association="kept_open"), ServiceSettings(association="fresh")
+    opening = exchange_legs("register", "pull", kept)
+    assert opening.label == exchange_legs("register", "pull", fresh).label[:6]
+    riding = exchange_legs("profile", "pull", kept, opens=False)
+    assert riding.bytes.tolist() == lengths("profile", settings=ServiceSettings())
+
+
+def test_a_window_of_frames_is_one_turn():
+    legs = exchange_legs("profile", "pull", ServiceSettings(framing="hdlc", hdlc_window=3, **WHOLE))
+    assert legs.bytes[legs.direction == 1].sum() == 3794
+    assert legs.depends_on[:8].tolist() == [-1, 0, 0, 0, 3, 4, 4, 4]
+    assert spoken(legs).turns == 10
+
+
+def test_general_blocks_need_no_request_each():
+    legs = exchange_legs("profile", "pull", ServiceSettings(block_transfer="general", general_window=8))
+    assert (legs.direction == 0).sum() == 1
+    assert set(legs.label[1:]) == {f"general block {number}" for number in (1, 2, 3, 4)}
+    assert legs.depends_on.tolist() == [-1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
+@pytest.mark.parametrize("association", ["pre_established", "kept_open", "fresh"])
+def test_a_profile_of_given_length_has_the_legs_of_a_real_one(framing, association):
+    settings = ServiceSettings(framing=framing, association=association)
+    real, sized = exchange_legs("profile", "pull", settings), sized_profile_legs("profile", 3458, settings)
+    assert sized.label == real.label
+    assert np.array_equal(sized.bytes, real.bytes)
+    for n_bytes in (2, 129, 130, 131, 132):
+        assert sized_profile_legs("profile", n_bytes, PLAIN).bytes.tolist() == [72, n_bytes + 12]
+    with pytest.raises(ValueError, match="2 are the least"):
+        sized_profile_legs("profile", 1, PLAIN)
+
+
+@pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
+def test_a_notification_of_given_length_has_the_legs_of_a_real_one(framing):
+    settings = ServiceSettings(framing=framing)
+    real, sized = exchange_legs("daily_billing", "push", settings), notification_legs(132, settings)
+    assert np.array_equal(sized.bytes, real.bytes)
+    assert np.array_equal(sized.depends_on, real.depends_on)
+
+
+def test_profiles_of_named_periods_are_those_of_their_interval():
+    hourly = ServiceSettings(profile_interval_min=60)
+    assert lengths("profile_60min", settings=ServiceSettings()) == lengths("profile", settings=hourly)
+    assert lengths("profile_60min", "push", ServiceSettings()) == lengths("profile", "push", hourly)
+
+
+@pytest.mark.parametrize(
+    ("service", "policy", "settings"),
+    [
+        ("on_demand", "push", GLO),
+        ("clock_set", "push", GLO),
+        ("disconnect", "push", GLO),
+        ("last_gasp", "pull", GLO),
+        ("profile", "push", ServiceSettings(profile_timestamps=False)),
+    ],
+)
+def test_a_policy_that_cannot_deliver_is_refused_and_the_other_is_named(service, policy, settings):
+    with pytest.raises(ValueError, match=service):
+        exchange_legs(service, policy, settings)
+    assert policy_of(service, policy, settings) != policy
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -115,6 +223,17 @@ def test_session_table_lists_every_leg():
         {"profile_channels": 5},
         {"profile_interval_min": 7},
         {"encoding": "zip"},
+        {"profile_values": "power"},
+        {"protection": "shout"},
+        {"ciphering": "rot13"},
+        {"block_transfer": "none"},
+        {"hdlc_server_address_bytes": 3},
+        {"hdlc_window": 8},
+        {"general_window": 64},
+        {"billing_registers": 13},
+        {"event_rows": 0},
+        {"read_counter": True, "association": "pre_established"},
+        {"read_counter": True, "association": "fresh", "security": "none"},
         {"security": "suite_9"},
         {"association": "none"},
         {"framing": "ether"},

@@ -1,5 +1,6 @@
 """The packet tier: real ciphered bytes through a G3-PLC cell, against the fast tier and against flipped bits."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,10 @@ from amiplan.channels.draws import Draws
 from amiplan.channels.mac.g3_polling import MOST_ROUNDS
 from amiplan.channels.technologies.g3_plc import G3Plc
 from amiplan.channels.technology import Scenario
+from amiplan.meters.services import SERVICES
+from amiplan.meters.settings import ServiceSettings
 from amiplan.planner.exchanges import exchanges_of
-from amiplan.planner.packet import poll, polled_meters
+from amiplan.planner.packet import _polled_by_service, poll, polled_meters
 from amiplan.planner.service import ServiceLevel
 from amiplan.planner.settings import PlannerSettings
 from feeders import feeder
@@ -102,9 +105,10 @@ def flipped(data, bit=-1):
     return bytes(damaged)
 
 
-def one_meter():
+def one_meter(**session):
     """A cell with a loss-free line, and one meter to be read over it."""
     settings, paths, draws = settings_for("register"), feeder(1, phases=3), Draws(7)
+    settings = replace(settings, session=ServiceSettings(**session))
     quality = TECH.assess(paths, Scenario(), draws)
     routes = TECH.routes(paths, quality, np.ones(1, bool))
     env = simpy.Environment()
@@ -112,8 +116,8 @@ def one_meter():
     return env, cell, meters_of(paths, np.array([0]), settings)[0], settings
 
 
-def read_over(env, cell, meter, settings):
-    process = env.process(poll(env, cell, 1, meter, "register", settings.session.timeout_s))
+def read_over(env, cell, meter, settings, service="register"):
+    process = env.process(poll(env, cell, 1, meter, service, settings.session.timeout_s))
     env.run(process)
     return process.value
 
@@ -134,6 +138,27 @@ def test_a_flipped_bit_in_a_frame_is_refused_by_its_check_sequence_and_repeated(
     assert cell.counters["crc_refused"] == cell.counters["frames_lost"] == cell.counters["retries"] == 1
     assert meter.server.counters["authentication"] == meter.server.counters["malformed"] == 0
     assert meter.head_end.counters["timeouts"] == meter.head_end.counters["authentication"] == 0
+
+
+@pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
+@pytest.mark.parametrize("values", ["registers", "energy"])
+def test_every_service_that_can_be_asked_for_is_carried_and_compared(framing, values):
+    env, cell, meter, settings = one_meter(
+        framing=framing, association="kept_open", profile_values=values, profile_status=True
+    )
+    for service in set(SERVICES) - {"last_gasp", "profile_30min", "profile_60min"}:
+        reading = read_over(env, cell, meter, settings, service)
+        assert meter.holds(reading)
+        wrong = replace(reading, values=np.asarray(reading.values) + np.uint32(1))
+        assert service == "clock_set" or not meter.holds(wrong)
+
+
+def test_a_profile_of_a_named_period_is_read_from_a_meter_that_captures_at_it():
+    paths, settings = feeder(2, phases=3), settings_for("register", "profile", "profile_60min", "profile_15min")
+    area = SimpleNamespace(meters=pd.DataFrame({"key": paths.node_key[: paths.n_meters], "kind": "house"}))
+    polled = _polled_by_service(np.arange(2), area, settings, settings.service.services)
+    assert polled["register"] is polled["profile"] is polled["profile_15min"]
+    assert [meter.server.settings.n_intervals for meter in polled["profile_60min"]] == [24, 24]
 
 
 class BehindTheCheck:

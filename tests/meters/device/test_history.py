@@ -18,7 +18,7 @@ def test_a_history_of_the_load_model_equals_the_load_model():
 
 
 def test_many_histories_equal_single_ones():
-    together = of_loads(KEYS, np.array(["household", "farm"]), 1, 2, 2, 24)
+    together = of_loads(KEYS, np.array(["house", "farm"]), 1, 2, 2, 24)
     alone = History.of_load(78, "farm", 1, 2, 2, 24)
     assert np.array_equal(together[1].registers, alone.registers)
     assert together[0].time_s is together[1].time_s
@@ -28,6 +28,7 @@ def test_registers_between_two_ends_are_linear_and_rounded_down():
     history = flat_history([9, 3])
     begin = int(history.time_s[0])
     assert [int(history.registers_at(begin + s)[0]) for s in (0, 450, 899, 900, 1200, 1800)] == [0, 4, 8, 9, 10, 12]
+    assert flat_history([2**31]).registers_at(begin + 450).tolist() == [2**30] * 4
 
 
 def test_outside_the_window_the_registers_stand():

@@ -3,7 +3,8 @@
 import pytest
 from amiplan.meters.dlms import hdlc
 from amiplan.meters.dlms.hdlc import Address, Frame, FrameReader, Parameters, pack, unpack
-from amiplan.meters.dlms.hdlc_link import MAX_APDU_BYTES, HdlcClient, HdlcServer, LinkLost
+from amiplan.meters.dlms.hdlc_link import HdlcClient, HdlcServer, LinkLost
+from amiplan.meters.dlms.hdlc_station import MAX_APDU_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
