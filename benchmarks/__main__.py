@@ -21,6 +21,8 @@ from amiplan.planner.simulate import replicate
 from amiplan.studies.assemble import area_of
 from amiplan.studies.case import embedded_cases, read_case
 
+from . import dlms, serve_load
+
 RUNS = 3
 
 
@@ -56,6 +58,8 @@ def main() -> None:
     )
     for technology in case.technologies:
         show(*one_replication(technology, area, candidates, settings))
+    dlms.figures()
+    serve_load.main()
 
 
 def one_replication(technology: Technology, area, candidates, settings):  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..meters import clock
 from ..meters.rack import Clock, Rack
 from ..meters.serving import Door, listen, serve
 from ..meters.settings import ServiceSettings
-from .settings import UserError, suggestion
+from .settings import UserError, fill, suggestion
 
 FRAMINGS = ("wrapper", "hdlc")
 SECURITIES = ("none", "lls", "hls5")
@@ -80,8 +80,17 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         )
     if not (folder / "fleet.parquet").is_file():
         raise UserError(f"{folder}: no fleet.parquet here, an older version wrote this folder; run the case again")
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return record, pd.read_parquet(folder / "fleet.parquet")
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        fleet = pd.read_parquet(folder / "fleet.parquet", columns=["meter_id", "key", "kind"])
+    except (ValueError, OSError) as wrong:
+        raise UserError(f"{folder}: run.json or fleet.parquet cannot be read: {wrong}; run the case again") from None
+    missing = [name for name in ("seed", "session", "simulated_until") if name not in record]
+    if missing:
+        raise UserError(
+            f"{folder / 'run.json'}: {missing[0]} is missing, an older version wrote it; run the case again"
+        )
+    return record, fleet
 
 
 def _chosen(fleet: pd.DataFrame, wanted: tuple[str, ...], folder: Path) -> pd.DataFrame:
@@ -102,8 +111,7 @@ def _nearest(one: str, known: pd.Series[str]) -> str:
 
 def _settings(record: dict[str, Any], options: ServeOptions) -> ServiceSettings:
     """The session settings of the study, with what the command line changes; real clients open their associations."""
-    kept = {item.name for item in fields(ServiceSettings)}
-    studied = ServiceSettings(**{name: value for name, value in record["session"].items() if name in kept})
+    studied = fill(ServiceSettings, record["session"], "run.json [session]")
     framing = _one_of("--framing", options.framing or studied.framing, FRAMINGS)
     own = "hls5" if studied.ciphered else studied.security
     security = _one_of("--security", options.security or own, SECURITIES)

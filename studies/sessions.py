@@ -28,8 +28,8 @@ from .case import Case
 ENCODING_WORDS = {
     "full": "a time in every row",
     "null_timestamps": "time in the first row only",
-    "null_unchanged": "and nothing for values that did not change",
-    "delta": "differences to the row before",
+    "null_unchanged": "time first, nothing for values that did not change",
+    "delta": "time first, differences to the row before",
     "compact_array": "types once, then contents",
 }
 VALUE_WORDS = {"registers": "registers, 32 bits", "energy": "energy of the interval, 16 bits"}

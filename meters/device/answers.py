@@ -12,15 +12,18 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..dlms import apdu, axdr, security
+from ..dlms import apdu, security
 from ..dlms.apdu import ActionResult, Apdu, Attribute, DataAccess, ExceptionResponse, Method
 from ..dlms.axdr import Value
 from ..dlms.obis import Obis
 from .base import AccessError, ActionError, CosemObject
+from .incoming import Incoming, n_items, nothing_in_progress
 from .rights import INVOKE, READ, WRITE, Role, allowed
 
 MOST_LIST_ITEMS = 256
 """Attributes or methods in one list; more are refused."""
+MOST_LIST_ROWS = 10_000
+"""Rows of profiles after which the rest of a list is refused for now, so that no request keeps a meter busy."""
 
 Returned = tuple[ActionResult, Value | DataAccess | None]
 
@@ -102,7 +105,7 @@ class Answers:
         self.longest_request_bytes = longest_request_bytes
         self._outgoing: list[bytes] = []
         self._outgoing_kind = ""
-        self._incoming: _Incoming | None = None
+        self._incoming: Incoming | None = None
 
     def drop(self) -> None:
         """Forget transfers under way."""
@@ -136,15 +139,21 @@ class Answers:
             case apdu.ActionRequestList():
                 return self._action_list(request, request.parameters)
             case apdu.SetRequestFirstBlock() | apdu.SetRequestListFirstBlock():
-                return self._begin(_Incoming(request, self.longest_request_bytes))
+                return self._begin(Incoming(request, self.longest_request_bytes))
             case apdu.ActionRequestFirstBlock() | apdu.ActionRequestListFirstBlock():
-                return self._begin(_Incoming(request, self.longest_request_bytes))
+                return self._begin(Incoming(request, self.longest_request_bytes))
         return ExceptionResponse(apdu.SERVICE_UNKNOWN, apdu.SERVICE_NOT_SUPPORTED)
 
     # -- lists ---------------------------------------------------------------------------------------------------
 
     def _get_list(self, request: apdu.GetRequestList) -> Apdu:
-        return apdu.GetResponseList(tuple(self.access.read(one) for one in request.attributes), request.invoke)
+        results: list[Value | DataAccess] = []
+        n_rows = 0
+        for one in request.attributes:
+            result = self.access.read(one) if n_rows <= MOST_LIST_ROWS else DataAccess.TEMPORARY_FAILURE
+            n_rows += len(result.content) if isinstance(result, Value) and isinstance(result.content, tuple) else 0
+            results.append(result)
+        return apdu.GetResponseList(tuple(results), request.invoke)
 
     def _set_list(
         self, request: apdu.SetRequestList | apdu.SetRequestListFirstBlock, values: tuple[Value, ...]
@@ -200,7 +209,7 @@ class Answers:
 
     # -- a long request comes in ---------------------------------------------------------------------------------
 
-    def _begin(self, incoming: _Incoming) -> Apdu:
+    def _begin(self, incoming: Incoming) -> Apdu:
         if incoming.first.block != 1:
             return incoming.aborted(DataAccess.DATA_BLOCK_NUMBER_INVALID)
         return self._proceed(incoming, incoming.first.raw, last=incoming.first.last)
@@ -208,7 +217,7 @@ class Answers:
     def _further(self, request: apdu.SetRequestBlock | apdu.ActionRequestBlock) -> Apdu:
         incoming = self._incoming
         if incoming is None or incoming.sets != isinstance(request, apdu.SetRequestBlock):
-            return _nothing_in_progress(request)
+            return nothing_in_progress(request)
         if request.block == incoming.block and not request.last:
             return incoming.acknowledged(request.invoke)
         if request.block != incoming.block + 1:
@@ -217,7 +226,7 @@ class Answers:
         incoming.block += 1
         return self._proceed(incoming, request.raw, last=request.last)
 
-    def _proceed(self, incoming: _Incoming, raw: bytes, *, last: bool) -> Apdu:
+    def _proceed(self, incoming: Incoming, raw: bytes, *, last: bool) -> Apdu:
         self._incoming = None
         if len(incoming.raw) + len(raw) > incoming.longest_bytes:
             return incoming.aborted(DataAccess.LONG_SET_ABORTED)
@@ -231,7 +240,7 @@ class Answers:
             return incoming.aborted(DataAccess.TYPE_UNMATCHED)
         return self._carry_out(incoming, values)
 
-    def _carry_out(self, incoming: _Incoming, values: tuple[Value, ...]) -> Apdu:
+    def _carry_out(self, incoming: Incoming, values: tuple[Value, ...]) -> Apdu:
         first, block = incoming.first, incoming.block
         match first:
             case apdu.SetRequestFirstBlock():
@@ -244,62 +253,13 @@ class Answers:
                 return self._action_list(first, values)
 
 
-FirstBlock = (
-    apdu.SetRequestFirstBlock
-    | apdu.SetRequestListFirstBlock
-    | apdu.ActionRequestFirstBlock
-    | apdu.ActionRequestListFirstBlock
-)
-
-
-class _Incoming:
-    """A SET or ACTION that comes in blocks: what has arrived so far."""
-
-    def __init__(self, first: FirstBlock, longest_bytes: int) -> None:
-        self.first, self.longest_bytes = first, longest_bytes
-        self.raw = bytearray()
-        self.block = 1
-        self.sets = isinstance(first, apdu.SetRequestFirstBlock | apdu.SetRequestListFirstBlock)
-
-    def acknowledged(self, invoke: int) -> Apdu:
-        if self.sets:
-            return apdu.SetResponseBlock(self.block, invoke)
-        return apdu.ActionResponseNext(self.block, invoke)
-
-    def aborted(self, why: DataAccess) -> Apdu:
-        """A SET names the reason; an ACTION knows only that it was aborted."""
-        if self.sets:
-            return apdu.SetResponseLastBlock(why, self.block, self.first.invoke)
-        return apdu.ActionResponse(ActionResult.LONG_ACTION_ABORTED, None, self.first.invoke)
-
-    def values(self) -> tuple[Value, ...]:
-        """One value, or as many as the list announced; ValueError where the bytes do not hold just these."""
-        raw = bytes(self.raw)
-        if isinstance(self.first, apdu.SetRequestFirstBlock | apdu.ActionRequestFirstBlock):
-            return (axdr.decode(raw),)
-        values, n_items = apdu.decode_values(raw), _n_items(self.first)
-        if len(values) != n_items:
-            raise ValueError(f"{len(values)} values for {n_items} items: give one for each")
-        return values
-
-
 def _is_answerable(request: Any) -> bool:
     """Whether a list, if it is one, is not too long and gives each item its value."""
     if not hasattr(request, "attributes") and not hasattr(request, "methods"):
         return True
     given = getattr(request, "values", getattr(request, "parameters", None))
-    n_items = _n_items(request)
-    return n_items <= MOST_LIST_ITEMS and (given is None or len(given) == n_items)
-
-
-def _n_items(request: Any) -> int:
-    return len(request.methods if hasattr(request, "methods") else request.attributes)
-
-
-def _nothing_in_progress(request: apdu.SetRequestBlock | apdu.ActionRequestBlock) -> Apdu:
-    if isinstance(request, apdu.SetRequestBlock):
-        return apdu.SetResponseLastBlock(DataAccess.NO_LONG_SET_IN_PROGRESS, request.block, request.invoke)
-    return apdu.ActionResponse(ActionResult.NO_LONG_ACTION_IN_PROGRESS, None, request.invoke)
+    wanted = n_items(request)
+    return wanted <= MOST_LIST_ITEMS and (given is None or len(given) == wanted)
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from amiplan.meters.device.history import History
+from amiplan.meters.device.rights import Role, visible
+from amiplan.meters.dlms.obis import Obis
+from amiplan.meters.rack import Clock, Rack
+from amiplan.meters.settings import ServiceSettings
 from served import KINDS, SEED, fleet_folder, served
 
 HERE = Path(__file__).parent
@@ -27,6 +31,18 @@ AT_S = int(datetime(2026, 1, 2, 9, 7, 30, tzinfo=UTC).timestamp())
 AT = "2026-01-02T09:07:30"
 ENERGIES = ("1.0.1.8.0.255", "1.0.2.8.0.255", "1.0.3.8.0.255", "1.0.4.8.0.255")
 DENIED = 3
+OBJECTS = (
+    Rack(
+        np.array([KEY], np.uint64),
+        np.array([KINDS[ROW]], object),
+        ServiceSettings(association="fresh"),
+        seed=SEED,
+        clock=Clock(AT_S, 0.0),
+    )
+    .server(0)
+    .objects
+)
+"""The state of the meter at `AT`, seen from within."""
 LINES = [(framing, security) for framing in ("wrapper", "hdlc") for security in ("none", "hls5")]
 
 
@@ -62,6 +78,20 @@ def rows_until(end_s: float) -> list[list[int]]:
     return [[int(known.time_s[row]), *(int(one) for one in known.registers[row])] for row in chosen]
 
 
+def registers_now() -> list[tuple[str, float, int]]:
+    """(name, value in its unit, unit) of every register of the meter at `AT`."""
+    rows = []
+    for (class_id, obis), item in OBJECTS.items():
+        if class_id == 3:
+            scaler, unit = (one.number for one in item.attribute(3).items)
+            rows.append((str_of(obis), item.attribute(2).number * 10.0**scaler, unit))
+    return rows
+
+
+def str_of(obis: Obis) -> str:
+    return ".".join(str(one) for one in obis.octets)
+
+
 @pytest.fixture(scope="module", params=LINES, ids=lambda line: "-".join(line))
 def meters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A result folder whose meters answer, their clock standing at `AT`."""
@@ -81,10 +111,13 @@ def test_gurux_reads_everything_and_opens_the_relay(meters: Path) -> None:
     known = {(class_id, name) for class_id, name, _ in told["objects"]}
     assert known >= {(15, "0.0.40.0.0.255"), (7, "1.0.99.1.0.255"), (70, "0.0.96.3.10.255"), (8, "0.0.1.0.0.255")}
     assert told["clock"] == AT_S
+    assert known == {(class_id, str_of(obis)) for class_id, obis in OBJECTS if visible(Role.READER, class_id, obis)}
     energies = history().registers_at(AT_S)
-    found = {name: (value, scaler, unit) for name, value, scaler, unit in told["registers"]}
-    units = (30, 30, 32, 32)
-    assert [found[name] for name in ENERGIES] == [(int(energies[i]), 1, units[i]) for i in range(4)]
+    found = {name: (value, unit) for name, value, _, unit in told["registers"]}
+    assert [found[name] for name in ENERGIES] == [(int(energies[i]), (30, 30, 32, 32)[i]) for i in range(4)]
+    state = {name: (pytest.approx(value), unit) for name, value, unit in registers_now()}
+    assert found == state
+    assert all(dict(told["list"])[name] == found[name][0] for name, _ in told["list"])
     assert told["whole"] == rows
     assert told["entry:5:7"] == rows[4:11]
     assert told[f"range:{first}:{last}"] == rows[10:41]
@@ -100,6 +133,18 @@ def test_gurux_as_reader_may_not_open_the_relay_and_the_public_sees_little(meter
     assert not names & {*ENERGIES, "1.0.99.1.0.255", "0.0.96.3.10.255"}
     assert public["get:3:1.0.1.8.0.255:2"] == {"refused": DENIED}
     assert "refused" not in str(public["get:8:0.0.1.0.0.255:2"])
+
+
+@pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
+def test_gurux_finds_a_meter_among_many_behind_one_port(framing: str, tmp_path: Path) -> None:
+    oracle()
+    folder = fleet_folder(tmp_path / "result", 3)
+    options = ("--one-port", "--framing", framing, "--security", "hls5", "--at", AT, "--pace", "0")
+    with served(folder, *options) as entries:
+        assert entries[ROW]["server_sap"] == 18
+        told = stranger("gurux_client.py", folder, "reader", "get:3:1.0.1.8.0.255:2", "whole")
+    assert told["get:3:1.0.1.8.0.255:2"] == int(history().registers_at(AT_S)[0])
+    assert told["whole"] == rows_until(AT_S)
 
 
 def test_dlms_cosem_reads_and_opens_the_relay(tmp_path: Path) -> None:

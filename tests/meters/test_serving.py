@@ -1,4 +1,4 @@
-"""Connections: in order, fair, bounded, and gone when they are gone. Ports are stand-ins; meters are tested elsewhere."""
+"""Connections: in order, fair, bounded, gone when they are gone. Ports are stand-ins, meters are tested elsewhere."""
 
 from __future__ import annotations
 

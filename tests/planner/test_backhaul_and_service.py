@@ -101,5 +101,5 @@ def test_a_delay_beyond_the_window_serves_nobody() -> None:
 
 @pytest.mark.parametrize("services", [(), ("register", "register"), ("regster",)])
 def test_an_empty_doubled_or_unknown_service_is_refused(services: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="at least one of register, profile"):
+    with pytest.raises(ValueError, match="at least one of register, daily_billing, profile"):
         ServiceLevel(services=services)

@@ -216,6 +216,17 @@ def test_one_port_tells_its_meters_apart(framing: str, tmp_path: Path) -> None:
         assert len({one["port"] for one in entries}) == 1
         for row, entry in zip((1, 4), entries, strict=True):
             good_session(entry, row, counter=1)
+        rack = {**entries[0], "server_sap": 1}
+        with Wire(rack, "public") as wire:
+            client = RawClient(rack, "public", wire.send)
+            client.open()
+            told = {one.items[0].number: one.items[1].octets for one in client.get(17, Obis(0, 0, 41, 0, 0), 2).items}
+            assert client.get(3, IMPORT_ACTIVE, 2) == DataAccess.OBJECT_UNDEFINED
+        assert sorted(told) == [1, 17, 18]
+        titles = [bytes.fromhex(one["system_title"]) for one in entries]
+        assert [told[17], told[18]] == [one[:3] + one[3:].hex().upper().encode() for one in titles]
+        with Wire(rack, "reader", timeout_s=QUIET_S) as wire:
+            assert quiet(wire, RawClient({**rack, "security": "none"}, "reader", wire.send).aarq()) is None
 
 
 def test_the_load_profile_goes_on_with_the_clock(tmp_path: Path) -> None:
@@ -274,6 +285,23 @@ def test_a_folder_without_results_and_a_taken_port_are_refused(
     (folder / "fleet.parquet").unlink()
     assert main(["serve", str(folder)]) == 2
     assert "fleet.parquet" in capsys.readouterr().err
+
+
+def test_a_result_folder_that_is_damaged_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fleet_folder(tmp_path / "result", 2)
+    record = json.loads((folder / "run.json").read_text())
+    damaged = {
+        "cannot be read": "{",
+        "seed is missing": json.dumps({**record, "seed": None}).replace('"seed"', '"sead"'),
+        "tries": json.dumps({**record, "session": {**record["session"], "tries": 0}}),
+        "unknown key": json.dumps({**record, "session": {"patience": 3}}),
+    }
+    for word, text in damaged.items():
+        (folder / "run.json").write_text(text)
+        assert main(["serve", str(folder), "--port", "0"]) == 2
+        said = capsys.readouterr().err
+        assert word in said
+        assert said.count("\n") == 1
 
 
 def test_too_few_file_handles_are_said_before_anything_opens(tmp_path: Path) -> None:

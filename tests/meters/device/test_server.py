@@ -280,6 +280,14 @@ def test_lists_are_answered_item_by_item():
     assert answer_of(server, apdu.ActionRequestList((relay,), ()), MANAGEMENT) == refused
 
 
+def test_a_list_does_not_keep_a_meter_busy(monkeypatch):
+    monkeypatch.setattr("amiplan.meters.device.answers.MOST_LIST_ROWS", 100)
+    server = plain_meter(max_pdu_bytes=65_535)
+    results = answer_of(server, apdu.GetRequestList((REGISTER, BUFFER, BUFFER, BUFFER, REGISTER))).results
+    assert [len(one.items) for one in results[1:3]] == [96, 96]
+    assert results[3:] == (DataAccess.TEMPORARY_FAILURE, DataAccess.TEMPORARY_FAILURE)
+
+
 def blocks_of(server, response, follow, sap=READER):
     """The raw bytes of all blocks of an answer."""
     raw = response.raw if hasattr(response, "raw") else response.result
@@ -470,6 +478,20 @@ def test_a_flipped_bit_gets_no_data(position, bit):
     answer = server.respond(READER, bytes(sealed))
     assert answer is None or apdu.decode(answer) == ExceptionResponse(2, 3)
     check_good_session_of(server, head_end)
+
+
+@pytest.mark.parametrize("service", ["disconnect", "clock_set", "event_log"])
+@pytest.mark.parametrize("lost", range(6))
+def test_what_was_done_may_be_asked_for_again(service, lost):
+    server, head_end = meter(association="kept_open")
+    count, line = iter(range(1000)), line_of(server)
+
+    def network(request):
+        answer = line(request)
+        return None if next(count) == lost else answer
+
+    assert drive(head_end.read(service), network).service == service
+    assert server.device.state.relay.connected == (service != "disconnect")
 
 
 def check_good_session_of(server, head_end):
