@@ -26,7 +26,7 @@ from .dlms.axdr import Value
 from .dlms.obis import CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
 from .dlms.security import Channel
 from .lines import Turns, line_of
-from .reading import Reading, channels_of, profile_reading, single_reading
+from .reading import Reading, channels_of, join, profile_reading, single_reading
 from .settings import ServiceSettings
 
 __all__ = ["ExchangeFailed", "HeadEnd", "converse", "read_all", "settings_of"]
@@ -195,10 +195,10 @@ class HeadEnd:
         return profile_reading(service, buffer, self.settings, time_s)
 
     def _read_events(self, talk: Conversation) -> Turns[Reading]:
-        """The first ``event_rows`` entries of the log, which keeps the oldest first."""
+        """The last ``event_rows`` events: the first entries of a log that keeps the newest first."""
         chosen = apdu.by_entry(1, self.settings.event_rows)
         buffer = yield from talk.get(Attribute(7, EVENT_LOG, 2, BY_ENTRY, chosen))
-        return profile_reading("event_log", buffer, self.settings)
+        return join([profile_reading("event_log", buffer, self.settings)])
 
     def _set_clock(self, talk: Conversation) -> Turns[Reading]:
         """The end of the day, which is what the simulated head end's own clock shows."""

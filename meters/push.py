@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from .device.base import CosemObject
 from .device.names import ALARM_REGISTER, DAILY_BILLING, EVENT_LOG, PUSHES
+from .device.rows import LIFO
 from .dlms import apdu, axdr, buffers
 from .dlms.axdr import Value
 from .dlms.obis import CLOCK, IMPORT_ACTIVE, LOAD_PROFILE, Obis
@@ -88,8 +89,10 @@ def _profile_bodies(
 
 
 def _last_rows(profile: CosemObject, n_rows: int, period: int) -> list[Row]:
-    in_use = profile.attribute(7).number
-    chosen = apdu.by_entry(max(in_use - n_rows, 0) + 1, 0)
+    newest_first = profile.attribute(5).number == LIFO
+    chosen = apdu.by_entry(1, n_rows)
+    if not newest_first:
+        chosen = apdu.by_entry(max(profile.attribute(7).number - n_rows, 0) + 1, 0)
     return buffers.expand_rows(profile.attribute(2, 2, chosen), period)
 
 

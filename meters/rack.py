@@ -24,7 +24,7 @@ from .device.rights import Role
 from .device.server import MeterServer
 from .dlms.obis import ASSOCIATION, CLOCK, LOGICAL_DEVICE_NAME
 from .identity import derived, identities_of, keys_of, title_of
-from .load import kind_codes
+from .load import interval_channels, kind_codes
 from .serving import Port
 from .settings import ServiceSettings
 
@@ -33,8 +33,8 @@ Array = NDArray[Any]
 FIRST_SAP = 17
 """Server SAP, and logical HDLC address, of a shared port's first meter; the others follow."""
 MOST_ON_ONE_PORT = {"wrapper": 2**16 - FIRST_SAP, "hdlc": 0x3FFC - FIRST_SAP}
-BATCH = 256
-"""Meters whose registers are computed together."""
+MOST_TOGETHER, LEAST_TOGETHER = 256, 16
+"""Meters whose registers are computed together: fewer where many days have to be summed, lest the first answer wait."""
 DAYS_BEFORE = 7
 """Days of load profile before the clock's start, as far as the first day of the simulation allows."""
 
@@ -83,7 +83,9 @@ class Rack:
             raise ValueError(f"{keys.size} meters behind one {settings.framing} port: it addresses {most} at most")
         self.keys, self.kinds, self.settings = keys, kind_codes(kinds), settings
         self.seed, self.clock, self.shared = seed, clock, shared
+        self._n_intervals = _at_least_hourly(settings.n_intervals)
         self._first_day = max(0, _day_of(clock.start_s) - DAYS_BEFORE)
+        self._batch = max(LEAST_TOGETHER, MOST_TOGETHER * DAYS_BEFORE // max(_day_of(clock.start_s), DAYS_BEFORE))
         self._servers: dict[int, MeterServer] = {}
         self._batches: dict[int, list[History]] = {}
 
@@ -146,15 +148,27 @@ class Rack:
 
     def _history(self, row: int) -> History:
         """The meter's window to the end of the running day, computed with its neighbours."""
-        batch, within = divmod(row, BATCH)
+        batch, within = divmod(row, self._batch)
+        rows = slice(batch * self._batch, (batch + 1) * self._batch)
         found = self._batches.get(batch)
-        if found is None or self.clock.now_s() >= found[within].time_s[-1]:
-            rows = slice(batch * BATCH, (batch + 1) * BATCH)
+        if found is None:
             n_days = _day_of(self.clock.now_s()) + 1 - self._first_day
-            n_intervals = _at_least_hourly(self.settings.n_intervals)
-            found = of_loads(self.keys[rows], self.kinds[rows], self.seed, self._first_day, n_days, n_intervals)
-            self._batches[batch] = found
+            found = of_loads(self.keys[rows], self.kinds[rows], self.seed, self._first_day, n_days, self._n_intervals)
+        while self.clock.now_s() >= found[0].time_s[-1]:
+            found = self._with_next_day(found, rows)
+        self._batches[batch] = found
         return found[within]
+
+    def _with_next_day(self, found: list[History], rows: slice) -> list[History]:
+        end_s, period_s = int(found[0].time_s[-1]), found[0].period_s
+        gained = interval_channels(self.keys[rows], self.kinds[rows], _day_of(end_s), self._n_intervals, self.seed)
+        totals = np.cumsum(gained, axis=1, dtype=np.uint32)
+        ends_s = end_s + period_s * np.arange(1, self._n_intervals + 1, dtype=np.int64)
+        time_s = np.concatenate([found[0].time_s, ends_s])
+        return [
+            History(time_s, np.concatenate([one.registers, one.registers[-1] + more]), period_s)
+            for one, more in zip(found, totals, strict=True)
+        ]
 
 
 class RackDevice:
@@ -183,6 +197,10 @@ class RackDevice:
     def closed(self, client_sap: int) -> None:
         """The line to a client is gone."""
         self._server.closed(client_sap)
+
+    def n_opened(self, client_sap: int) -> int:
+        """How often this client has opened an association."""
+        return self._server.n_opened(client_sap)
 
 
 def _name(title: bytes) -> bytes:

@@ -111,7 +111,7 @@ def _nearest(one: str, known: pd.Series[str]) -> str:
 
 def _settings(record: dict[str, Any], options: ServeOptions) -> ServiceSettings:
     """The session settings of the study, with what the command line changes; real clients open their associations."""
-    studied = fill(ServiceSettings, record["session"], "run.json [session]")
+    studied: ServiceSettings = fill(ServiceSettings, record["session"], "run.json [session]")
     framing = _one_of("--framing", options.framing or studied.framing, FRAMINGS)
     own = "hls5" if studied.ciphered else studied.security
     security = _one_of("--security", options.security or own, SECURITIES)

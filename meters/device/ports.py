@@ -37,6 +37,10 @@ class LogicalDevice(Protocol):
         """The line to this client is gone."""
         ...
 
+    def n_opened(self, client_sap: int) -> int:
+        """How often this client has opened an association."""
+        ...
+
 
 Resolve = Callable[[int], LogicalDevice | None]
 MOST_AT_ONCE = 63
@@ -59,6 +63,34 @@ def link_of(settings: ServiceSettings, client_sap: int) -> HdlcClient:
     )
 
 
+class _Openings:
+    """Which associations were last used through one line, so that its end does not end those of a later line."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._seen: dict[tuple[int, int], int] = {}
+
+    def answers(self, client: int, server: int, request: bytes, at_once: int) -> list[bytes]:
+        """What the logical device answers; none where there is no such device."""
+        device = self._resolve(server)
+        if device is None:
+            return []
+        answers = device.responses(client, request, at_once)
+        self._seen[client, server] = device.n_opened(client)
+        return answers
+
+    def end(self, client: int, server: int) -> None:
+        """End what this line opened, unless the client has opened it anew elsewhere."""
+        device, seen = self._resolve(server), self._seen.pop((client, server), None)
+        if device is not None and seen == device.n_opened(client):
+            device.closed(client)
+
+    def end_all(self) -> None:
+        """As `end`, for everything that was used."""
+        for client, server in tuple(self._seen):
+            self.end(client, server)
+
+
 class WrapperPort:
     """A stream of wrapped APDUs, such as a TCP connection.
 
@@ -76,7 +108,7 @@ class WrapperPort:
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._reader = wrapper.WrapperReader()
-        self._used: set[tuple[int, int]] = set()
+        self._openings = _Openings(resolve)
         self.counters: Counter[str] = Counter()
 
     def receive(self, data: bytes) -> bytes:
@@ -90,11 +122,7 @@ class WrapperPort:
 
     def close(self) -> None:
         """The line is gone: end what was opened through it."""
-        for client, server in self._used:
-            device = self._resolve(server)
-            if device is not None:
-                device.closed(client)
-        self._used.clear()
+        self._openings.end_all()
 
     def _answers(self, wrapped: Iterable[bytes]) -> bytes:
         return b"".join(self._answer(*wrapper.unpack(one)) for one in wrapped)
@@ -104,8 +132,9 @@ class WrapperPort:
         if device is None:
             self.counters["misaddressed"] += 1
             return b""
-        self._used.add((client, server))
         answers = device.responses(client, request, MOST_AT_ONCE)
+        if answers:  # a client that the meter does not know is none to remember
+            self._used.add((client, server))
         return b"".join(wrapper.pack(server, client, one) for one in answers)
 
 
@@ -140,7 +169,7 @@ class HdlcPort:
         *,
         datagrams: bool = False,
     ) -> None:
-        self._resolve, self._datagrams = resolve, datagrams
+        self._openings, self._datagrams = _Openings(resolve), datagrams
         self._server = HdlcServer(
             self._answer,
             knows=lambda address: resolve(address.logical) is not None,
@@ -165,14 +194,11 @@ class HdlcPort:
         self._server.close()
 
     def _answer(self, client: int, server: Address, request: bytes) -> bytes | None:
-        device = self._resolve(server.logical)
-        answers = device.responses(client, request) if device is not None else []
+        answers = self._openings.answers(client, server.logical, request, 1)
         return answers[0] if answers else None
 
     def _ended(self, client: int, server: Address) -> None:
-        device = self._resolve(server.logical)
-        if device is not None:
-            device.closed(client)
+        self._openings.end(client, server.logical)
 
 
 def settle(link: HdlcClient, server: HdlcServer) -> None:

@@ -28,13 +28,12 @@ from .rows import TIME, Column, Rows
 Array = NDArray[Any]
 
 BY_RANGE, BY_ENTRY = 1, 2
-FIFO = 1
 MAX_U16 = 0xFFFF
 _NO_OBJECT = axdr.structure(axdr.u16(0), axdr.octets(bytes(6)), axdr.i8(0), axdr.u16(0))
 
 
 class ProfileGeneric(Interface):
-    """Class 7: rows, oldest first.
+    """Class 7: rows in the order of their sort method.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ class ProfileGeneric(Interface):
         2: _whole,
         3: lambda self: axdr.array(*(capture_object(column) for column in self.rows.columns)),
         4: lambda self: axdr.u32(self.period_s),
-        5: lambda self: axdr.enum(FIFO),
+        5: lambda self: axdr.enum(self.rows.sort_method),
         6: lambda self: _NO_OBJECT,
         7: _in_use,
         8: lambda self: axdr.u32(self.n_entries),

@@ -7,7 +7,7 @@ rows only, and neither lengthens nor splits an interval.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ CAPACITY_DAYS = 93
 """Days that the load profile and the billing hold before the oldest row is overwritten; confidence C."""
 CLOCK_ADJUSTED = 0x20
 """Status bit of a row in whose interval the clock was set; common in companion specifications, confidence B."""
+FIFO, LIFO = 1, 2
+"""Sort methods of a profile: the oldest row first, or the newest."""
 PAST_DAYS = 30
 """The made-up past events lie in this many days before the history begins."""
 PAST_EVENTS = (EventCode.POWER_DOWN, EventCode.POWER_UP, EventCode.CLOCK_SET, EventCode.COVER_OPENED)
@@ -45,7 +47,9 @@ TIME = Column(8, CLOCK, Tag.OCTETS)
 
 
 class Rows(Protocol):
-    """The rows of one profile as they stand now, oldest first."""
+    """The rows of one profile as they stand now, in the order of their sort method."""
+
+    sort_method: ClassVar[int]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -65,6 +69,7 @@ class Rows(Protocol):
 class LoadRows:
     """The load profile: time, status where asked for, and registers or what they gained in the interval."""
 
+    sort_method: ClassVar[int] = FIFO
     device: Device
 
     @property
@@ -98,6 +103,7 @@ class LoadRows:
 class BillingRows:
     """Daily billing: midnight, status where asked for, and registers as they stood."""
 
+    sort_method: ClassVar[int] = FIFO
     device: Device
 
     @property
@@ -134,8 +140,9 @@ class BillingRows:
 
 @dataclass(frozen=True, eq=False)
 class EventRows:
-    """The event log: time and code; some events of the past are made up, the others really happened."""
+    """The event log, newest first: time and code; some events of the past are made up, the others really happened."""
 
+    sort_method: ClassVar[int] = LIFO
     device: Device
 
     @property
@@ -155,7 +162,7 @@ class EventRows:
         state = self.device.state
         happened = np.array(state.events, np.int64).reshape(-1, 2)
         past = np.empty((0, 2), np.int64) if state.past_forgotten else past_events(self.device)
-        return np.concatenate([past, happened])[-EVENT_ENTRIES:]
+        return np.concatenate([past, happened])[-EVENT_ENTRIES:][::-1]
 
 
 def past_events(device: Device) -> Array:

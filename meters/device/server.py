@@ -148,6 +148,11 @@ class MeterServer:
         if role in self._sessions:
             self._sessions[role].close()
 
+    def n_opened(self, client_sap: int) -> int:
+        """How often this client has opened an association."""
+        role = Role.of_sap(client_sap)
+        return self._sessions[role].n_opened if role in self._sessions else 0
+
     def session(self, role: Role) -> Session:
         """The association of a role."""
         if role not in self._sessions:

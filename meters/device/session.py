@@ -89,6 +89,7 @@ class Session:
         self.answers = Answers(access, LONGEST_REQUEST_BYTES)
         general = Conformance.GENERAL_BLOCK_TRANSFER if settings.block_transfer == "general" else Conformance(0)
         self.offered = acse.OFFERED | general
+        self.n_opened = 0
         self._outgoing: list[blocks.GeneralBlock] = []
         self.close()
 
@@ -150,6 +151,7 @@ class Session:
         proven = self.channel is None
         status = AssociationStatus.ASSOCIATED if proven else AssociationStatus.PENDING
         self._agree(initiate.conformance & self.offered, initiate.max_pdu_bytes, status)
+        self.n_opened += 1
         return self._accepted(asked)
 
     def _refusal(self, asked: Association) -> Diagnostic | None:

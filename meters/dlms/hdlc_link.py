@@ -30,6 +30,8 @@ from .hdlc_address import Address
 from .hdlc_parameters import DEFAULT_INFO_BYTES, DEFAULT_WINDOW, Parameters
 from .hdlc_station import Station
 
+MOST_LINKS = 4096
+"""Links at once on one line; a four-byte address has room for millions, each of which would be remembered."""
 _LLC_BYTES = len(LLC_REQUEST)
 Answer = Callable[[int, Address, bytes], bytes | None]
 
@@ -114,6 +116,8 @@ class HdlcServer:
         try:
             granted = self._own.granted(Parameters.unpack(frame.info))
         except ValueError:
+            return _unnumbered(key, DM)
+        if len(self._links) >= MOST_LINKS:
             return _unnumbered(key, DM)
         self._links[key] = Station(frame.destination, frame.source, granted)
         return _unnumbered(key, UA, granted.pack())

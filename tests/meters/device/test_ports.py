@@ -53,6 +53,17 @@ def test_closing_a_port_ends_what_was_opened_through_it():
     assert standing.session(Role.READER).status is AssociationStatus.ASSOCIATED
 
 
+def test_the_late_end_of_a_lost_line_leaves_the_next_one_alone():
+    meters = street()
+    lost, later = WrapperPort(meters.get), WrapperPort(meters.get)
+    lost.receive(wrapper.pack(READER, 17, AARQ))
+    later.receive(wrapper.pack(READER, 17, AARQ))
+    lost.close()
+    assert meters[17].session(Role.READER).status is AssociationStatus.ASSOCIATED
+    later.close()
+    assert meters[17].session(Role.READER).status is AssociationStatus.NON_ASSOCIATED
+
+
 @given(cuts=st.lists(st.integers(0, 120), max_size=8))
 def test_a_stream_may_be_chopped_anywhere(cuts):
     stream = wrapper.pack(READER, 17, AARQ) + wrapper.pack(READER, 17, GET) + wrapper.pack(READER, 17, GET)

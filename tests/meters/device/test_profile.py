@@ -201,11 +201,12 @@ def test_the_event_log_begins_with_the_stated_past():
     assert len(axdr.encode(buffer)) == 366 - 4
     rows = numbers(buffer)
     assert {code for _, code in rows} <= set(PAST_EVENTS)
-    assert sorted(rows) == rows
-    assert rows[-1][0] < START_S
+    assert sorted(rows, key=lambda row: -row[0]) == rows
+    assert rows[0][0] < START_S
+    assert objects[EVENTS].attribute(5).number == 2
     assert numbers(a_meter(event_rows=20)[1][EVENTS].attribute(2)) == rows
     device.power_up()
-    assert numbers(objects[EVENTS].attribute(2))[-1] == [END_S, EventCode.POWER_UP]
+    assert numbers(objects[EVENTS].attribute(2))[0] == [END_S, EventCode.POWER_UP]
     assert objects[1, names.EVENT_CODE].attribute(2).number == EventCode.POWER_UP
 
 
@@ -216,7 +217,8 @@ def test_a_full_event_log_drops_the_oldest():
         device.log(EventCode.AUTHENTICATION_FAILED)
     rows = numbers(objects[EVENTS].attribute(2))
     assert len(rows) == EVENT_ENTRIES == objects[EVENTS].attribute(8).number
-    assert rows[0][0] == END_S + 5
+    assert rows[-1][0] == END_S + 5
+    assert rows[0][0] == END_S + EVENT_ENTRIES + 4
     assert len(device.state.events) == EVENT_ENTRIES
 
 

@@ -3,7 +3,7 @@
 import pytest
 from amiplan.meters.dlms import hdlc
 from amiplan.meters.dlms.hdlc import Address, Frame, FrameReader, Parameters, pack, unpack
-from amiplan.meters.dlms.hdlc_link import HdlcClient, HdlcServer, LinkLost
+from amiplan.meters.dlms.hdlc_link import MOST_LINKS, HdlcClient, HdlcServer, LinkLost
 from amiplan.meters.dlms.hdlc_station import MAX_APDU_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -521,3 +521,15 @@ def test_a_kept_link_carries_exchange_after_exchange_over_a_bad_line(faults, req
         assert run(client.exchange(apdu), line) == bytes([16]) + apdu[::-1]
     assert meter.asked == [bytes([number]) + request for number, request in enumerate(requests)]
     assert meter.ended == []
+
+
+def test_a_line_remembers_a_bounded_number_of_links() -> None:
+    """Four-byte addresses name millions of servers: who opens a link to each is refused, not remembered."""
+    server = HdlcServer(lambda client, address, apdu: b"yes", knows=lambda address: True)
+    answers = []
+    for physical in range(MOST_LINKS + 10):
+        snrm = hdlc.pack(hdlc.Frame(Address(1, physical, 4), Address(1), hdlc.SNRM | hdlc.POLL, False, b""))
+        answers.append(hdlc.unpack(server.receive(snrm)).control)
+    assert len(server.links) == MOST_LINKS
+    assert set(answers[-10:]) == {hdlc.DM}
+    assert set(answers[:-10]) == {hdlc.UA}
