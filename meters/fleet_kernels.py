@@ -12,6 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Whole = Any
+"""An int or a signed NumPy integer of 64 bits; unsigned ones would make differences floating."""
 
 FULL, NULL_TIMESTAMPS, NULL_UNCHANGED, DELTA, COMPACT_ARRAY = range(5)
 
@@ -56,7 +58,9 @@ def _put_delta(out: Array, at: int, step: int, n_bytes: int) -> int:
 
 
 @njit(cache=True)
-def _put_number(out: Array, at: int, value: int, before: int, first: bool, tag: int, n_bytes: int, form: int) -> int:
+def _put_number(
+    out: Array, at: int, value: Whole, before: Whole, first: bool, tag: int, n_bytes: int, form: int
+) -> int:
     """One integer of a row: plain, null-data where it did not change, or as difference to the row before."""
     if form == COMPACT_ARRAY:
         return _put(out, at, value, n_bytes)

@@ -106,8 +106,12 @@ def _carried(technology: Technology, mode: int, legs: Legs) -> tuple[int, float]
 def _notes(case: Case) -> list[str]:
     """Which services go another way than their technology's, because that cannot deliver them."""
     level, settings = case.settings.service, case.settings.session
-    return [
-        f"{one.label}: {service.replace('_', ' ')} cannot be {one.exchange_policy}ed and goes by {way}."
-        for one in case.technologies
-        for service, way in other_ways(one.exchange_policy, level, settings).items()
-    ]
+    notes = []
+    for one in case.technologies:
+        ways = other_ways(one.exchange_policy, level, settings)
+        for way in dict.fromkeys(ways.values()):
+            services = ", ".join(name.replace("_", " ") for name, other in ways.items() if other == way)
+            notes.append(f"{one.label}: by {way}, because {one.exchange_policy} cannot deliver it: {services}.")
+    if settings.association == "kept_open":
+        notes.append("The association is kept open: tables count every service as the day's first, which opens it.")
+    return notes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +17,7 @@ _NUMBERS = ("Bytes up", "Bytes down", "Messages", "Round trips")
 
 
 def traffic_tables(study: Study) -> list[Table]:
-    """What stands open in the section: services and encodings, or the case's own services where nothing else is known."""
+    """What stands open: services and encodings, or the case's own services where nothing else is known."""
     if study.traffic is None:
         return [session_totals(study)] if len(study.sessions) else []
     return [_services(study.traffic.totals), _encodings(study.traffic.encodings)]
@@ -44,7 +47,7 @@ def agreement_line(study: Study) -> str:
 
 
 def _services(totals: pd.DataFrame) -> Table:
-    rows = tuple((_plain(row.service), str(row.policy), *_counts(row)) for row in totals.itertuples(index=False))
+    rows = tuple((_plain(row.service), str(row.policy), *_counts(row)) for row in _rows(totals))
     head = ("Service", "Policy", *_NUMBERS)
     return Table("One exchange of one meter, with ciphering and framing", head, rows, (False, False, *[True] * 4))
 
@@ -59,7 +62,7 @@ def _encodings(encodings: pd.DataFrame) -> Table:
             *_counts(row),
             f"{(row.bytes_up + row.bytes_down) / whole:.2f}",
         )
-        for row in encodings.itertuples(index=False)
+        for row in _rows(encodings)
     )
     head = ("Encoding of the day profile", "Values", *_NUMBERS, "Of the first")
     return Table("The day profile of a house by encoding, pulled", head, rows, (False, False, *[True] * 5))
@@ -77,7 +80,11 @@ def _medium(study: Study, media: pd.DataFrame) -> Table:
     return Table(caption, head, tuple(rows), (False, False, *[True] * (2 * len(modes))))
 
 
-def _counts(row: object) -> tuple[str, ...]:
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    return iter(table.itertuples(index=False))
+
+
+def _counts(row: Any) -> tuple[str, ...]:
     return tuple(count(getattr(row, name)) for name in ("bytes_up", "bytes_down", "messages", "turns"))
 
 

@@ -76,7 +76,8 @@ class _Openings:
         if device is None:
             return []
         answers = device.responses(client, request, at_once)
-        self._seen[client, server] = device.n_opened(client)
+        if answers:  # a client that the meter does not know is none to remember
+            self._seen[client, server] = device.n_opened(client)
         return answers
 
     def end(self, client: int, server: int) -> None:
@@ -128,13 +129,10 @@ class WrapperPort:
         return b"".join(self._answer(*wrapper.unpack(one)) for one in wrapped)
 
     def _answer(self, client: int, server: int, request: bytes) -> bytes:
-        device = self._resolve(server)
-        if device is None:
+        if self._resolve(server) is None:
             self.counters["misaddressed"] += 1
             return b""
-        answers = device.responses(client, request, MOST_AT_ONCE)
-        if answers:  # a client that the meter does not know is none to remember
-            self._used.add((client, server))
+        answers = self._openings.answers(client, server, request, MOST_AT_ONCE)
         return b"".join(wrapper.pack(server, client, one) for one in answers)
 
 

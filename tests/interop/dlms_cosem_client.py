@@ -46,6 +46,7 @@ def client_of(entry, role):
             authentication=HighLevelSecurityGmacAuthentication(challenge_length=32),
             encryption_key=bytes.fromhex(entry["block_cipher_key"]),
             authentication_key=bytes.fromhex(entry["authentication_key"]),
+            security_suite=entry["security_suite"],
             client_system_title=bytes.fromhex(entry["client_system_title"]),
             client_initial_invocation_counter=int(os.environ.get("COUNTER", "1")),
         )

@@ -20,6 +20,7 @@ from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSException, GXReplyData  #
 from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security  # noqa: E402
 from gurux_dlms.GXDLMSClient import GXDLMSClient  # noqa: E402
 from gurux_dlms.objects import GXDLMSProfileGeneric  # noqa: E402
+from gurux_dlms.objects.enums import SecuritySuite  # noqa: E402
 from gurux_dlms.secure import GXDLMSSecureClient  # noqa: E402
 
 TIMEOUT_S = 20.0
@@ -51,6 +52,7 @@ class Reader:
         if hls:
             cipher = self.client.ciphering
             cipher.security = Security.AUTHENTICATION_ENCRYPTION
+            cipher.securitySuite = SecuritySuite(entry["security_suite"])
             cipher.systemTitle = bytes.fromhex(entry["client_system_title"])
             cipher.blockCipherKey = bytes.fromhex(entry["block_cipher_key"])
             cipher.authenticationKey = bytes.fromhex(entry["authentication_key"])
@@ -123,6 +125,7 @@ class Reader:
     def profile(self):
         item = GXDLMSProfileGeneric("1.0.99.1.0.255")
         self.read(item, 3)
+        self.read(item, 4)  # the period fills in times that are left out
         return item
 
     def whole(self):

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from amiplan.meters.rack import Clock, Rack
 from amiplan.meters.settings import ServiceSettings
 from served import KINDS, SEED, fleet_folder, served
 
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 METER, ROW = "M00001", 1
@@ -165,6 +167,39 @@ def test_dlms_cosem_reads_and_opens_the_relay(tmp_path: Path) -> None:
             assert "refused" in told["disconnect"]
             again = stranger("dlms_cosem_client.py", folder, "management", "disconnect")
             assert again["disconnect"] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("script", "encoding"),
+    [
+        ("gurux_client.py", "null_timestamps"),
+        ("dlms_cosem_client.py", "null_timestamps"),
+        ("gurux_client.py", "null_unchanged"),
+        ("gurux_client.py", "compact_array"),
+    ],
+)
+def test_shorter_encodings_of_the_profile_say_the_same(script: str, encoding: str, tmp_path: Path) -> None:
+    """Neither client knows delta types, nor dlms-cosem null-data outside times or compact arrays."""
+    oracle()
+    folder = fleet_folder(tmp_path / "result", 3, encoding=encoding)
+    with served(folder, "--framing", "wrapper", "--security", "none", "--at", AT, "--pace", "0"):
+        told = stranger(script, folder, "reader", "whole")["whole"]
+    for before, row in pairwise(told):
+        row[:] = [old if new is None else new for old, new in zip(before, row, strict=True)]
+    assert told == rows_until(AT_S)
+
+
+@pytest.mark.parametrize("suite", ["suite_1", "suite_2"])
+def test_both_read_a_register_under_the_other_suites(suite: str, tmp_path: Path) -> None:
+    oracle()
+    folder = fleet_folder(tmp_path / "result", 3, security=suite)
+    with served(folder, "--framing", "wrapper", "--at", AT, "--pace", "0"):
+        register = "get:3:1.0.1.8.0.255:2"
+        gurux = stranger("gurux_client.py", folder, "reader", register)
+        cosem = stranger("dlms_cosem_client.py", folder, "reader", "registers", counter=gurux["counter"] + 1)
+    expected = int(history().registers_at(AT_S)[0])
+    assert gurux[register] == expected
+    assert {name: value for name, value, _, _ in cosem["registers"]}[ENERGIES[0]] == expected
 
 
 def test_a_running_clock_captures_rows_while_a_stranger_watches(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from amiplan.meters.dlms.axdr import Tag, Value
 from amiplan.meters.dlms.buffers import encode_rows
 from amiplan.meters.dlms.security import Channel
 from amiplan.meters.fleet import answer_bytes, answer_lengths
-from amiplan.meters.fleet_data import Readings, answer_data, chunks
+from amiplan.meters.fleet_data import Readings, answer_data, chunks, pushed_parts
 from amiplan.meters.identity import identities_of, keys_of, title_of
 from amiplan.meters.settings import ENCODINGS, ServiceSettings
 from hypothesis import given
@@ -209,3 +209,17 @@ def test_identities_are_those_of_single_meters():
 def test_senseless_requests_are_refused(wrong, word):
     with pytest.raises(ValueError, match=word):
         wrong(readings_of(PLAIN))
+
+
+@pytest.mark.parametrize("encoding", ["null_timestamps", "null_unchanged", "delta"])
+def test_parts_of_a_push_are_as_long_as_the_limit_allows(encoding):
+    settings = replace(PLAIN, encoding=encoding, profile_status=True)
+    readings = readings_of(settings)
+    parts, n_parts = pushed_parts(readings, settings, 300)
+    assert n_parts.sum() == parts.size
+    assert parts.max() <= 300
+    assert np.delete(parts, np.cumsum(n_parts) - 1).min() > 300 - 2 - 14 - 2 - 20
+    whole, _ = pushed_parts(readings, settings, 65535)
+    assert np.array_equal(whole, answer_data("profile", readings, settings)[1])
+    with pytest.raises(ValueError, match="too short for one row"):
+        pushed_parts(readings, settings, 20)
