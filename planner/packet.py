@@ -70,7 +70,8 @@ class PolledMeter:
             case "daily_billing":
                 return np.array_equal(values, _last_cells(BillingRows(self.server.device), values))
             case "event_log":
-                return np.array_equal(values, EventRows(self.server.device).cells(np.arange(len(values)))[:, 1:])
+                events = EventRows(self.server.device).cells(np.arange(len(values)))
+                return np.array_equal(values, events[np.argsort(events[:, 0], kind="stable"), 1:])
             case "disconnect" | "reconnect":
                 return int(values[0, 0]) == int(self.server.device.state.relay.control_state)
         return True
