@@ -11,6 +11,7 @@ IEC 62056-5-3:2017 (DLMS/COSEM application layer), the APDU definitions of claus
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from . import apdu_action, apdu_get, apdu_set, axdr, notifications
@@ -34,6 +35,7 @@ from .apdu_parts import (
     ActionResult,
     Attribute,
     DataAccess,
+    Form,
     Method,
     read_list,
     read_result,
@@ -164,9 +166,21 @@ Apdu = (
     | ConfirmedServiceError
 )
 
+
+def _names(form: Form) -> tuple[str, ...]:
+    """The fields of a service without the invoke byte."""
+    return tuple(field.name for field in fields(form.service))[:-1]
+
+
 _FORMS = (*apdu_get.FORMS, *apdu_set.FORMS, *apdu_action.FORMS)
-_WRITERS = {form.service: (bytes([form.tag, form.choice]), form.write) for form in _FORMS}
-_READERS = {(form.tag, form.choice): form.read for form in _FORMS}
+_WRITERS = {
+    form.service: (
+        bytes([form.tag, form.choice]),
+        [(n, p.write) for n, p in zip(_names(form), form.parts, strict=True)],
+    )
+    for form in _FORMS
+}
+_READERS = {(form.tag, form.choice): (form.service, [part.read for part in form.parts]) for form in _FORMS}
 _BARE_WRITERS: dict[type, Callable[[Any], bytes]] = {
     DataNotification: notifications.write_notification,
     EventNotification: notifications.write_event,
@@ -192,8 +206,9 @@ def encode(apdu: Apdu) -> bytes:
         return bare(apdu)
     if type(apdu) not in _WRITERS:
         raise ValueError(f"{type(apdu).__name__} is not a DLMS service: pass one of those in `Apdu`")
-    head, write = _WRITERS[type(apdu)]
-    return head + unsigned(apdu.invoke, 1, "invoke byte") + write(apdu)  # type: ignore[union-attr]
+    head, writers = _WRITERS[type(apdu)]
+    content = b"".join([write(getattr(apdu, name)) for name, write in writers])
+    return head + unsigned(apdu.invoke, 1, "invoke byte") + content  # type: ignore[union-attr]
 
 
 def decode(data: bytes) -> Apdu:
@@ -207,14 +222,17 @@ def decode(data: bytes) -> Apdu:
     if bare is not None:
         return bare(data)
     choice = take(data, 1, 1)[0]
-    read = _READERS.get((tag, choice))
-    if read is None:
+    service, readers = _READERS.get((tag, choice), (None, []))
+    if service is None:
         raise ValueError(
             f"service 0x{tag:02x} choice {choice} is not supported: use GET, SET, ACTION or a notification"
         )
-    apdu: Apdu
-    apdu, at = read(data, 3, take(data, 2, 1)[0])
+    invoke, at, content = take(data, 2, 1)[0], 3, []
+    for read in readers:
+        field, at = read(data, at)
+        content.append(field)
     whole(data, at)
+    apdu: Apdu = service(*content, invoke)
     return apdu
 
 

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import axdr
 from .apdu_parts import (
+    ACTION_RESULT,
+    BLOCK,
     INVOKE,
+    METHOD,
+    PIECE,
+    RESULT,
+    VALUE,
     ActionResult,
     DataAccess,
     Form,
     Method,
-    read_action_result,
-    read_block,
-    read_flag,
-    read_list,
-    read_method,
-    read_result,
-    read_u32,
-    unsigned,
-    write_block,
-    write_descriptor,
-    write_list,
-    write_result,
+    Part,
+    list_of,
+    optional,
 )
 from .axdr import Value
 
@@ -128,111 +124,31 @@ class ActionResponseNext:
     invoke: int = INVOKE
 
 
-def _write_request(request: ActionRequest) -> bytes:
-    method = write_descriptor(request.method)
-    return method + (b"\x00" if request.parameters is None else b"\x01" + axdr.encode(request.parameters))
-
-
-def _write_number(apdu: ActionRequestNext | ActionResponseNext) -> bytes:
-    return unsigned(apdu.block, 4, "block number")
-
-
-def _write_list(request: ActionRequestList) -> bytes:
-    return write_list(request.methods, write_descriptor) + write_list(request.parameters, axdr.encode)
-
-
-def _write_block(apdu: ActionRequestBlock | ActionResponseBlock) -> bytes:
-    return write_block(apdu.last, apdu.block, apdu.raw)
-
-
-def _write_first_block(request: ActionRequestFirstBlock) -> bytes:
-    return write_descriptor(request.method) + write_block(request.last, request.block, request.raw)
-
-
-def _write_list_block(request: ActionRequestListFirstBlock) -> bytes:
-    return write_list(request.methods, write_descriptor) + write_block(request.last, request.block, request.raw)
+RETURNED = optional(RESULT)
 
 
 def write_outcome(outcome: Outcome) -> bytes:
     """Action result and optional returned value."""
     result, returned = outcome
-    return bytes([result]) + (b"\x00" if returned is None else b"\x01" + write_result(returned))
+    return ACTION_RESULT.write(result) + RETURNED.write(returned)
 
 
 def read_outcome(data: bytes, at: int) -> tuple[Outcome, int]:
     """What `write_outcome` wrote."""
-    result, at = read_action_result(data, at)
-    if not read_flag(data, at):
-        return (result, None), at + 1
-    returned, at = read_result(data, at + 1)
+    result, at = ACTION_RESULT.read(data, at)
+    returned, at = RETURNED.read(data, at)
     return (result, returned), at
 
 
-def _read_request(data: bytes, at: int, invoke: int) -> tuple[ActionRequest, int]:
-    method, at = read_method(data, at)
-    if not read_flag(data, at):
-        return ActionRequest(method, None, invoke), at + 1
-    parameters, at = axdr.decode_at(data, at + 1)
-    return ActionRequest(method, parameters, invoke), at
-
-
-def _read_next(data: bytes, at: int, invoke: int) -> tuple[ActionRequestNext, int]:
-    block, at = read_u32(data, at)
-    return ActionRequestNext(block, invoke), at
-
-
-def _read_list(data: bytes, at: int, invoke: int) -> tuple[ActionRequestList, int]:
-    methods, at = read_list(data, at, read_method)
-    parameters, at = read_list(data, at, axdr.decode_at)
-    return ActionRequestList(methods, parameters, invoke), at
-
-
-def _read_first_block(data: bytes, at: int, invoke: int) -> tuple[ActionRequestFirstBlock, int]:
-    method, at = read_method(data, at)
-    last, block, raw, at = read_block(data, at)
-    return ActionRequestFirstBlock(method, last, block, raw, invoke), at
-
-
-def _read_list_block(data: bytes, at: int, invoke: int) -> tuple[ActionRequestListFirstBlock, int]:
-    methods, at = read_list(data, at, read_method)
-    last, block, raw, at = read_block(data, at)
-    return ActionRequestListFirstBlock(methods, last, block, raw, invoke), at
-
-
-def _read_request_block(data: bytes, at: int, invoke: int) -> tuple[ActionRequestBlock, int]:
-    last, block, raw, at = read_block(data, at)
-    return ActionRequestBlock(last, block, raw, invoke), at
-
-
-def _read_response(data: bytes, at: int, invoke: int) -> tuple[ActionResponse, int]:
-    (result, returned), at = read_outcome(data, at)
-    return ActionResponse(result, returned, invoke), at
-
-
-def _read_response_block(data: bytes, at: int, invoke: int) -> tuple[ActionResponseBlock, int]:
-    last, block, raw, at = read_block(data, at)
-    return ActionResponseBlock(last, block, raw, invoke), at
-
-
-def _read_response_list(data: bytes, at: int, invoke: int) -> tuple[ActionResponseList, int]:
-    results, at = read_list(data, at, read_outcome)
-    return ActionResponseList(results, invoke), at
-
-
-def _read_response_next(data: bytes, at: int, invoke: int) -> tuple[ActionResponseNext, int]:
-    block, at = read_u32(data, at)
-    return ActionResponseNext(block, invoke), at
-
-
 FORMS = (
-    Form(0xC3, 1, ActionRequest, _write_request, _read_request),
-    Form(0xC3, 2, ActionRequestNext, _write_number, _read_next),
-    Form(0xC3, 3, ActionRequestList, _write_list, _read_list),
-    Form(0xC3, 4, ActionRequestFirstBlock, _write_first_block, _read_first_block),
-    Form(0xC3, 5, ActionRequestListFirstBlock, _write_list_block, _read_list_block),
-    Form(0xC3, 6, ActionRequestBlock, _write_block, _read_request_block),
-    Form(0xC7, 1, ActionResponse, lambda done: write_outcome((done.result, done.returned)), _read_response),
-    Form(0xC7, 2, ActionResponseBlock, _write_block, _read_response_block),
-    Form(0xC7, 3, ActionResponseList, lambda done: write_list(done.results, write_outcome), _read_response_list),
-    Form(0xC7, 4, ActionResponseNext, _write_number, _read_response_next),
+    Form(0xC3, 1, ActionRequest, (METHOD, optional(VALUE))),
+    Form(0xC3, 2, ActionRequestNext, (BLOCK,)),
+    Form(0xC3, 3, ActionRequestList, (list_of(METHOD), list_of(VALUE))),
+    Form(0xC3, 4, ActionRequestFirstBlock, (METHOD, *PIECE)),
+    Form(0xC3, 5, ActionRequestListFirstBlock, (list_of(METHOD), *PIECE)),
+    Form(0xC3, 6, ActionRequestBlock, PIECE),
+    Form(0xC7, 1, ActionResponse, (ACTION_RESULT, RETURNED)),
+    Form(0xC7, 2, ActionResponseBlock, PIECE),
+    Form(0xC7, 3, ActionResponseList, (list_of(Part(write_outcome, read_outcome)),)),
+    Form(0xC7, 4, ActionResponseNext, (BLOCK,)),
 )

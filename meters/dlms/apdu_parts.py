@@ -83,17 +83,23 @@ class Method:
     number: int
 
 
-class Form(NamedTuple):
-    """One form of a service: its tag and choice, its class, and what follows the invoke byte.
+class Part(NamedTuple):
+    """How a field travels: ``write(value)`` gives its bytes, ``read(data, at)`` the value and where it ends."""
 
-    ``read(data, at, invoke)`` gives the service and the position after it.
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes, int], tuple[Any, int]]
+
+
+class Form(NamedTuple):
+    """One form of a service: its tag and choice, its class, and its fields in the order in which they travel.
+
+    The class names its fields in the same order, and the invoke byte, which travels in front of them, last.
     """
 
     tag: int
     choice: int
     service: type
-    write: Callable[[Any], bytes]
-    read: Callable[[bytes, int, int], tuple[Any, int]]
+    parts: tuple[Part, ...]
 
 
 _Item = TypeVar("_Item")
@@ -194,27 +200,33 @@ def read_result(data: bytes, at: int) -> tuple[Value | DataAccess, int]:
     return read_access(data, at + 1)
 
 
-def write_block(last: bool, block: int, raw: bytes) -> bytes:
-    """Last-block flag, block number (4 bytes) and a piece of the encoded parameters with its length."""
-    return write_block_number(last, block) + axdr.encode_length(len(raw)) + raw
+def read_last(data: bytes, at: int) -> tuple[bool, int]:
+    """Last-block flag; anything but 0 says last."""
+    return take(data, at, 1)[0] != 0, at + 1
 
 
-def write_block_number(last: bool, block: int) -> bytes:
-    """Last-block flag and block number, 5 bytes."""
-    return (b"\x01" if last else b"\x00") + unsigned(block, 4, "block number")
-
-
-def read_block(data: bytes, at: int) -> tuple[bool, int, bytes, int]:
-    """What `write_block` wrote, and the position after it."""
-    head = take(data, at, 5)
-    raw, at = read_raw(data, at + 5)
-    return head[0] != 0, int.from_bytes(head[1:], "big"), raw, at
+def write_raw(raw: bytes) -> bytes:
+    """Length and bytes: a piece of encoded data."""
+    return axdr.encode_length(len(raw)) + raw
 
 
 def read_raw(data: bytes, at: int) -> tuple[bytes, int]:
-    """Bytes with their length in front."""
+    """What `write_raw` wrote."""
     length, at = axdr.decode_length(data, at)
     return take(data, at, length), at + length
+
+
+def write_raw_result(result: bytes | DataAccess) -> bytes:
+    """0 and a piece of encoded data, or 1 and a data access result."""
+    return bytes([1, result]) if isinstance(result, DataAccess) else b"\x00" + write_raw(result)
+
+
+def read_raw_result(data: bytes, at: int) -> tuple[bytes | DataAccess, int]:
+    """What `write_raw_result` wrote; ValueError for any other choice."""
+    choice = take(data, at, 1)[0]
+    if choice > 1:
+        raise ValueError(f"block result choice {choice}: 0 (data) or 1 (access result) is needed")
+    return read_access(data, at + 1) if choice else read_raw(data, at + 1)
 
 
 def read_u32(data: bytes, at: int) -> tuple[int, int]:
@@ -237,3 +249,34 @@ def read_list(data: bytes, at: int, read: Callable[[bytes, int], tuple[_Item, in
         item, at = read(data, at)
         items.append(item)
     return tuple(items), at
+
+
+def list_of(part: Part) -> Part:
+    """Several of a part, their number in front."""
+    return Part(lambda items: write_list(items, part.write), lambda data, at: read_list(data, at, part.read))
+
+
+def optional(part: Part) -> Part:
+    """A part that may be missing (None), its presence flag in front."""
+
+    def write(value: Any) -> bytes:
+        return b"\x00" if value is None else b"\x01" + part.write(value)
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        return part.read(data, at + 1) if read_flag(data, at) else (None, at + 1)
+
+    return Part(write, read)
+
+
+ATTRIBUTE = Part(write_attribute, read_attribute)
+METHOD = Part(write_descriptor, read_method)
+VALUE = Part(axdr.encode, axdr.decode_at)
+RESULT = Part(write_result, read_result)
+ACCESS = Part(lambda result: bytes([result]), read_access)
+ACTION_RESULT = Part(lambda result: bytes([result]), read_action_result)
+LAST = Part(lambda last: b"\x01" if last else b"\x00", read_last)
+BLOCK = Part(lambda block: unsigned(block, 4, "block number"), read_u32)
+RAW = Part(write_raw, read_raw)
+RAW_RESULT = Part(write_raw_result, read_raw_result)
+PIECE = (LAST, BLOCK, RAW)
+"""A piece of a long value: whether it is the last, its number from 1, the bytes."""
