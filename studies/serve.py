@@ -204,9 +204,14 @@ def _raise_file_limit(n_doors: int) -> None:
 
 
 async def _until_told(doors: list[Door], ready: Callable[[], None]) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    """Serve until SIGTERM, or until SIGINT, which raises KeyboardInterrupt even where a shell's background ignores it."""
+    stop, interrupted = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: (interrupted.set(), stop.set()))
     await serve(doors, stop, ready)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 # -- what is told ------------------------------------------------------------------------------------------------

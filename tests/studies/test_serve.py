@@ -314,14 +314,19 @@ def test_too_few_file_handles_are_said_before_anything_opens(tmp_path: Path) -> 
     assert "open files" in done.stderr
 
 
-def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("background", ["", "trap '' INT; "])
+def test_ctrl_c_ends_it_with_130(tmp_path: Path, background: str) -> None:
     folder = fleet_folder(tmp_path / "result", 2)
     command = [sys.executable, "-m", "amiplan.studies.cli", "serve", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    shell = ["bash", "-c", f'{background}exec "$@"', "-", *command]
+    process = subprocess.Popen(shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
         assert process.stdout is not None
         assert "2 meters answer" in process.stdout.readline()
         assert len(json.loads((folder / "serve.json").read_text())) == 2
         os.kill(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
