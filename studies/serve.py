@@ -204,13 +204,18 @@ def _raise_file_limit(n_doors: int) -> None:
 
 
 async def _until_told(doors: list[Door], ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM, or until SIGINT, which raises KeyboardInterrupt even where a shell's background ignores it."""
-    stop, interrupted = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, lambda: (interrupted.set(), stop.set()))
+    """Serve until SIGTERM, or SIGINT, which raises KeyboardInterrupt even where a shell's background ignores it."""
+    stop = asyncio.Event()
+    told: list[signal.Signals] = []
+
+    def end(which: signal.Signals) -> None:
+        told.append(which)
+        stop.set()
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, end, one)
     await serve(doors, stop, ready)
-    if interrupted.is_set():
+    if told[0] is signal.SIGINT:
         raise KeyboardInterrupt
 
 
