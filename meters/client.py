@@ -35,6 +35,8 @@ Array = NDArray[Any]
 
 BY_RANGE, BY_ENTRY = 1, 2
 DISCONNECT, RECONNECT = 1, 2
+LAST_COUNTER, COUNTERS_TO_OPEN = 2**32 - 1, 3
+"""Highest invocation counter, and how many an association takes to open: AARQ, our proof, and what carries it."""
 _PERIODS_MIN = {"profile_15min": 15, "profile_30min": 30, "profile_60min": 60}
 
 
@@ -91,6 +93,7 @@ class HeadEnd:
                 raise ExchangeFailed(f"the meter's {service} is not what was asked for: {wrong}") from wrong
         except (ExchangeFailed, GeneratorExit):
             self._open.discard(role)
+            conversation.line.distrust()
             raise
         if self.settings.association == "fresh":
             yield from conversation.close()
@@ -141,6 +144,8 @@ class HeadEnd:
             seen = single_reading("counter", role.invocation_counter, value).values[0, 0]
         except ValueError as wrong:
             raise ExchangeFailed(f"the invocation counter is none: {wrong}") from wrong
+        if seen > LAST_COUNTER - COUNTERS_TO_OPEN:
+            raise ExchangeFailed(f"the invocation counter {seen} leaves none to open with: exchange the keys")
         self.channel.next_counter = max(self.channel.next_counter, int(seen) + 1)
 
     # -- services ------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -60,10 +61,13 @@ class Conversation:
         yield from self._linked(self.line.connect())
         challenge = self._challenge()
         answer = yield from self._ask(lambda: self._association_request(challenge), _is_accepted)
+        if self.channel is not None and answer.challenge == challenge:
+            raise ExchangeFailed("the meter sent our own challenge back: somebody reflects what we say")
         if self.channel is None:
             return
         pass_3 = Method(15, ASSOCIATION, 1)
-        proof = self.channel.prove(answer.challenge)
+        with _counting():
+            proof = self.channel.prove(answer.challenge)
         result, returned = yield from self.action(pass_3, axdr.octets(proof))
         if result or not isinstance(returned, Value) or not self._is_meter(returned.content, challenge):
             raise ExchangeFailed("authentication failed in pass 3 or 4: check the keys")
@@ -93,7 +97,7 @@ class Conversation:
         key = self.channel.keys.authentication if self.channel else b""
         counter = self.channel.next_counter if self.channel else 0
         return hashlib.blake2b(
-            counter.to_bytes(4, "big"), key=key, digest_size=CHALLENGE_BYTES, person=b"ctos"
+            counter.to_bytes(8, "big"), key=key, digest_size=CHALLENGE_BYTES, person=b"ctos"
         ).digest()
 
     # -- services ------------------------------------------------------------------------------------------------
@@ -102,18 +106,19 @@ class Conversation:
         """One attribute, in blocks where it is long; ExchangeFailed where it is refused."""
         invoke = self._next_invoke()
         asked: Apdu = apdu.GetRequest(attribute, invoke)
-        raw, block = b"", 0
+        raw, block = bytearray(), 0
         while True:
             answer = yield from self._ask(partial(apdu.encode, asked), partial(_fits, invoke=invoke, block=block + 1))
             if isinstance(answer, apdu.GetResponse) and isinstance(answer.result, Value) and not block:
                 return answer.result
             if not isinstance(answer, apdu.GetResponseBlock) or not isinstance(answer.result, bytes):
                 raise ExchangeFailed(f"{attribute.obis} attribute {attribute.number} was refused: {answer}")
-            raw, block = raw + answer.result, answer.block
-            if len(raw) > LONGEST_ANSWER_BYTES:
+            raw += answer.result
+            block = answer.block
+            if len(raw) > LONGEST_ANSWER_BYTES or not (answer.result or answer.last):
                 raise ExchangeFailed(f"{attribute.obis} attribute {attribute.number} has no end: {len(raw)} bytes")
             if answer.last:
-                return _assembled(raw)
+                return _assembled(bytes(raw))
             asked = apdu.GetRequestNext(block, invoke)
 
     def set(self, attribute: Attribute, value: Value) -> Turns[None]:
@@ -137,7 +142,9 @@ class Conversation:
         """Every repetition is built and ciphered anew, since a meter refuses a counter it has seen."""
         last = "silence"
         for _ in range(self.settings.tries):
-            answer = yield from self._linked(self._exchange(self._protected(build())))
+            with _counting():
+                request = self._protected(build())
+            answer = yield from self._linked(self._exchange(request))
             reply = self._decoded(answer)
             if reply is not None and fits(reply):
                 return reply
@@ -162,11 +169,11 @@ class Conversation:
             return came[0] if came else None
         assembly, n_idle, number = blocks.Assembly(LONGEST_ANSWER_BYTES), 0, 1
         while n_idle < self.settings.tries:
-            before = assembly.acknowledged
+            before = assembly.n_bytes
             whole = self._added(assembly, came)
             if whole is not None:
                 return whole
-            n_idle = 0 if assembly.acknowledged > before else n_idle + 1
+            n_idle = 0 if assembly.n_bytes > before else n_idle + 1
             number = number % blocks.MAX_BLOCKS + 1
             window = self.settings.general_window
             ready = blocks.acknowledgement(assembly.acknowledged, number, window)
@@ -176,10 +183,11 @@ class Conversation:
     def _added(self, assembly: blocks.Assembly, came: list[bytes]) -> bytes | None:
         for one in came:
             try:
-                whole = assembly.add(blocks.decode(one))
+                block = blocks.decode(one)
             except ValueError:
                 self.counters["malformed"] += 1
                 continue
+            whole = _added(assembly, block)
             if whole is not None:
                 return whole
         return None
@@ -224,6 +232,22 @@ class Conversation:
     def _next_invoke(self) -> int:
         self._invoke = self._invoke % 15 + 1
         return 0xC0 | self._invoke
+
+
+@contextmanager
+def _counting() -> Iterator[None]:
+    """Without counters nothing can be sealed or proven any more: an end of the exchange, not a fault of the program."""
+    try:
+        yield
+    except ValueError as spent:
+        raise ExchangeFailed(f"nothing can be sent: {spent}") from spent
+
+
+def _added(assembly: blocks.Assembly, block: blocks.GeneralBlock) -> bytes | None:
+    try:
+        return assembly.add(block)
+    except ValueError as endless:
+        raise ExchangeFailed(f"the answer has no end: {endless}") from endless
 
 
 def _assembled(raw: bytes) -> Value:

@@ -215,6 +215,7 @@ def stream(
 ) -> Iterator[Answers]:
     """The answers of any number of meters to one service, chunk by chunk in order; parameters as `readings_of`."""
     for rows in chunks(len(keys), chunk_meters):
-        readings = readings_of(keys[rows], kind[rows], day, settings, seed, None if start is None else start[rows])
+        first = None if start is None else start[rows]
+        readings = readings_of(keys[rows], kind[rows], day, settings, seed, first, service=service)
         identities = identities_of(keys[rows], seed, settings.suite) if settings.ciphered else None
         yield answer_bytes(service, readings, settings, identities)

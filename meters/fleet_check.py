@@ -1,32 +1,36 @@
 """Templates against real meters: the same bytes, or a fault of ours.
 
 A few meters of every kind, with short, middle and long answers, answer a real head end; what they say is compared with
-what the templates made for them.
+what the templates made for them. What they push is compared with the lengths that the planner counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .client import HeadEnd, settings_of
 from .commission import commission
+from .device.server import MeterServer
 from .dlms.wrapper import HEADER_BYTES
 from .draws import uniforms
 from .fleet import answer_bytes
-from .fleet_data import data_lengths, drawn_intervals, readings_of
+from .fleet_data import TEMPLATES, data_lengths, drawn_intervals, readings_of
+from .fleet_push import notification_bytes
 from .frame_labels import UP, frames_of
 from .identity import identities_of
 from .load import kind_codes, registers
+from .services import VARIABLE_ENCODINGS, can_deliver, exchange_legs, is_profile
 from .settings import ServiceSettings
 from .turns import turns_of
 
 Array = NDArray[Any]
 
-SERVICES = ("register", "profile")
-"""Services that have templates."""
+PUSHES = ("register", "profile", "daily_billing", "event_log", "last_gasp")
 LENGTH_CLASSES = 3
 PER_STRATUM = 4
 MOST_METERS = 4096
@@ -38,15 +42,27 @@ class TemplateFault(RuntimeError):
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many answers were compared, all equal byte for byte; strata are kind x length class."""
+    """How many answers were compared, all equal byte for byte; strata are kind x length class.
+
+    n_pushes : services pushed whose notifications are as many and as long as the planner counts
+    """
 
     n_answers: int
     n_meters: int
     n_strata: int
     n_bytes: int
+    n_pushes: int = 0
 
 
-def agreed(keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: int = 0) -> Agreement:
+def agreed(
+    keys: Array,
+    kind: Array,
+    day: int,
+    settings: ServiceSettings,
+    seed: int = 0,
+    *,
+    services: tuple[str, ...] = TEMPLATES,
+) -> Agreement:
     """Compare template and meter for a sample of these meters, the same one in every run.
 
     Parameters
@@ -54,16 +70,25 @@ def agreed(keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: 
     keys : (n,) uint64 stable keys;  kind : (n,) names or codes of `load.KIND_NAMES`
     day, settings, seed
         As in `fleet_data.readings_of`; association and framing do not change what is compared.
+    services
+        What is asked for and pushed, where it has a template or can be pushed; others are left out.
 
     Returns
     -------
-    Agreement. Raises TemplateFault naming the meter, the service and the first byte that differs.
+    Agreement. Raises TemplateFault naming the meter, the service and the first byte or length that differs.
     """
     keys, codes = _few(np.asarray(keys), kind_codes(kind), seed)
     alone = replace(settings, association="pre_established", read_counter=False, framing="wrapper")
     chosen, n_strata = _sample(keys, codes, data_lengths("profile", keys, codes, day, alone, seed), seed)
-    n_bytes = sum(_compare(service, keys[chosen], codes[chosen], day, alone, seed) for service in SERVICES)
-    return Agreement(len(SERVICES) * chosen.size, chosen.size, n_strata, n_bytes)
+    n_answers = n_bytes = n_pushes = 0
+    for service in services if chosen.size else ():
+        some = _Sample(keys[chosen], codes[chosen], day, settings_of(service, alone), seed)
+        name = "profile" if is_profile(service) else service
+        if name in TEMPLATES:
+            n_answers, n_bytes = n_answers + chosen.size, n_bytes + _compare(name, some)
+        if name in PUSHES and can_deliver(name, "push", some.settings):
+            n_pushes += _compare_push(name, some)
+    return Agreement(n_answers, chosen.size, n_strata, n_bytes, n_pushes)
 
 
 def _few(keys: Array, codes: Array, seed: int) -> tuple[Array, Array]:
@@ -86,18 +111,57 @@ def _sample(keys: Array, codes: Array, length: Array, seed: int) -> tuple[Array,
     return np.sort(order[place < PER_STRATUM]), first.size
 
 
-def _compare(service: str, keys: Array, codes: Array, day: int, settings: ServiceSettings, seed: int) -> int:
+@dataclass(frozen=True)
+class _Sample:
+    """The meters compared."""
+
+    keys: Array
+    codes: Array
+    day: int
+    settings: ServiceSettings
+    seed: int
+
+    def real(self) -> Iterator[tuple[str, MeterServer, HeadEnd]]:
+        """Name for a fault, meter and head end of each."""
+        day, settings, seed = self.day, self.settings, self.seed
+        plain = replace(settings, profile_values="registers")
+        totals = readings_of(self.keys, self.codes, day, plain, seed).profile
+        start = registers(self.keys, self.codes, day, seed, n_intervals=drawn_intervals(settings))
+        for row, key in enumerate(self.keys):
+            meter = commission(int(key), totals[row, -1], totals[row], day, settings, seed=seed, start_wh=start[row])
+            yield f"meter with key {key}", *meter
+
+
+def _compare(service: str, some: _Sample) -> int:
     """Bytes compared; TemplateFault at the first that differs."""
-    identities = identities_of(keys, seed, settings.suite) if settings.ciphered else None
-    made = answer_bytes(service, readings_of(keys, codes, day, settings, seed), settings, identities)
-    totals = readings_of(keys, codes, day, replace(settings, profile_values="registers"), seed).profile
-    start = registers(keys, codes, day, seed, n_intervals=drawn_intervals(settings))
-    for row, key in enumerate(keys):
-        meter = commission(int(key), totals[row, -1], totals[row], day, settings, seed=seed, start_wh=start[row])
-        turns = turns_of(*meter, service)
+    settings, seed = some.settings, some.seed
+    identities = identities_of(some.keys, seed, settings.suite) if settings.ciphered else None
+    readings = readings_of(some.keys, some.codes, some.day, settings, seed, service=service)
+    made = answer_bytes(service, readings, settings, identities)
+    for row, (name, server, head_end) in enumerate(some.real()):
+        turns = turns_of(server, head_end, service)
         real = [one[HEADER_BYTES:] for way, turn in turns if way == UP for one in frames_of(turn, "wrapper")]
-        _check_equal(b"".join(made.of(row)), b"".join(real), f"meter with key {key}, {service}")
+        _check_equal(b"".join(made.of(row)), b"".join(real), f"{name}, {service}")
     return int(made.start[-1])
+
+
+def _compare_push(service: str, some: _Sample) -> int:
+    """Meters compared; TemplateFault at the first whose notifications differ in number or length from those counted."""
+    counted = _notifications(service, some)
+    for expected, (name, server, _) in zip(counted, some.real(), strict=True):
+        real = [len(one) - HEADER_BYTES for one in server.push(service)]
+        if real != expected:
+            raise TemplateFault(f"{name}, push of {service}: {expected} bytes counted, {real} sent; please report this")
+    return len(counted)
+
+
+def _notifications(service: str, some: _Sample) -> list[list[int]]:
+    """Lengths of each meter's notifications, as the planner counts them."""
+    if service != "profile" or some.settings.encoding not in VARIABLE_ENCODINGS:
+        alike = exchange_legs(service, "push", some.settings).bytes - HEADER_BYTES
+        return [alike.tolist()] * some.keys.size
+    length, n_parts = notification_bytes(some.keys, some.codes, some.day, some.settings, some.seed)
+    return [one.tolist() for one in np.split(length, np.cumsum(n_parts)[:-1])]
 
 
 def _check_equal(made: bytes, real: bytes, what: str) -> None:

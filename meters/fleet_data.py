@@ -13,12 +13,15 @@ from . import clock
 from . import fleet_kernels as kernels
 from .dlms import axdr
 from .dlms.axdr import Tag
+from .fleet_records import billing_data, billing_registers, event_data, past_events
 from .load import interval_channels, registers
 from .settings import ENCODINGS, ServiceSettings
 
 Array = NDArray[Any]
 
 CHUNK_METERS = 4096
+TEMPLATES = ("register", "profile", "daily_billing", "event_log")
+"""Services whose answers the templates make; profiles of any period are ``"profile"``."""
 _MAX_U16 = 0xFFFF
 
 
@@ -30,12 +33,16 @@ class Readings:
     register_wh : (n,) uint32 import register as it stands
     profile : (n, n_intervals, n_channels) uint32 registers, or interval energies, of the day's intervals
     status : (n, n_intervals) uint8 status of each row; zeros where None
+    billing : (n, 12) uint32 registers of the day's billing row;  events : (n, event_rows, 2) int64 times and codes,
+        newest first; None where they were not asked for
     """
 
     day: int
     register_wh: Array
     profile: Array
     status: Array | None = None
+    billing: Array | None = None
+    events: Array | None = None
 
     def __post_init__(self) -> None:
         n = self.register_wh.size
@@ -53,7 +60,14 @@ def chunks(n_meters: int, chunk_meters: int = CHUNK_METERS) -> Iterator[slice]:
 
 
 def readings_of(
-    keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: int = 0, start: Array | None = None
+    keys: Array,
+    kind: Array,
+    day: int,
+    settings: ServiceSettings,
+    seed: int = 0,
+    start: Array | None = None,
+    *,
+    service: str = "profile",
 ) -> Readings:
     """What meters have to say of one day after the load model.
 
@@ -61,6 +75,7 @@ def readings_of(
     ----------
     keys : (n,) uint64 stable keys;  kind : (n,) names or codes of `load.KIND_NAMES`
     start : (n, 4) uint32 registers on day 0; drawn where not given
+    service : billing and events come with ``daily_billing`` and ``event_log`` only
 
     Returns
     -------
@@ -73,7 +88,13 @@ def readings_of(
         gained = gained.reshape(len(keys), settings.n_intervals, -1, gained.shape[-1]).sum(axis=2, dtype=np.uint32)
     totals = first[:, None, :] + np.cumsum(gained, axis=1, dtype=np.uint32)
     energy = settings.profile_values == "energy"
-    return Readings(day, totals[:, -1, 0].copy(), gained if energy else totals)
+    return Readings(
+        day,
+        totals[:, -1, 0].copy(),
+        gained if energy else totals,
+        billing=billing_registers(day, np.hstack([first[:, None], totals])) if service == "daily_billing" else None,
+        events=past_events(keys, day, settings.event_rows, seed) if service == "event_log" else None,
+    )
 
 
 def drawn_intervals(settings: ServiceSettings) -> int:
@@ -88,23 +109,33 @@ def answer_data(service: str, readings: Readings, settings: ServiceSettings) -> 
     Parameters
     ----------
     service
-        ``"register"`` or ``"profile"``; the latter in the encoding of ``settings``.
+        One of ``TEMPLATES``; a profile in the encoding of ``settings``.
 
     Returns
     -------
     data (n, capacity) uint8, length (n,) int64: the bytes of each row that count. Raises ValueError for another
-    service, or a profile whose shape does not fit the settings.
+    service, for readings without what it says, or a profile whose shape does not fit the settings.
     """
     if service == "register":
         data = np.full((readings.register_wh.size, 5), int(Tag.U32), np.uint8)
         data[:, 1:] = readings.register_wh.astype(">u4").view(np.uint8).reshape(-1, 4)
-        return data, np.full(len(data), 5, np.int64)
+        return _alike_long(data)
+    if service == "daily_billing" and readings.billing is not None:
+        return _alike_long(billing_data(readings.billing, readings.day, settings))
+    if service == "event_log" and readings.events is not None:
+        return _alike_long(event_data(readings.events))
+    if service in ("daily_billing", "event_log"):
+        raise ValueError(f"these readings hold no {service}: ask readings_of for that service")
     if service != "profile":
-        raise ValueError(f"there is no template for {service!r}: use register or profile")
+        raise ValueError(f"there is no template for {service!r}: use one of {', '.join(TEMPLATES)}")
     n_rows, n_channels = settings.n_intervals, settings.profile_channels
     if readings.profile.shape[1] != n_rows or readings.profile.shape[2] < n_channels:
         raise ValueError(f"profile {readings.profile.shape}: (n, {n_rows}, {n_channels}) is what the settings ask for")
     return _buffers(readings, settings)
+
+
+def _alike_long(data: Array) -> tuple[Array, Array]:
+    return data, np.full(len(data), data.shape[1], np.int64)
 
 
 def _buffers(readings: Readings, settings: ServiceSettings) -> tuple[Array, Array]:
@@ -119,7 +150,8 @@ def _buffers(readings: Readings, settings: ServiceSettings) -> tuple[Array, Arra
         part, judged = out[rows], status[rows] if status.size else status
         head = np.frombuffer(_head(types, settings), np.uint8)
         length[rows] = kernels.write_buffers(part, head, moments, sent, judged, values[rows], types, sizes, form)
-        out[rows] = part
+        if not isinstance(rows, slice):
+            out[rows] = part
     return out, length
 
 
@@ -200,7 +232,7 @@ def _head(tags: Array, settings: ServiceSettings) -> bytes:
 def data_lengths(service: str, keys: Array, kind: Array, day: int, settings: ServiceSettings, seed: int = 0) -> Array:
     """(n,) int64 bytes of `answer_data` for any number of meters of the load model; parameters as `readings_of`."""
     parts = [
-        answer_data(service, readings_of(keys[rows], kind[rows], day, settings, seed), settings)[1]
+        answer_data(service, readings_of(keys[rows], kind[rows], day, settings, seed, service=service), settings)[1]
         for rows in chunks(len(keys))
     ]
     return np.concatenate([np.zeros(0, np.int64), *parts])

@@ -33,6 +33,10 @@ class Line(Protocol):
         """Give the line up."""
         ...
 
+    def distrust(self) -> None:
+        """What was said last came to nothing: set the line up anew before the next APDU."""
+        ...
+
 
 def line_of(settings: ServiceSettings, client_sap: int, counters: Counter[str]) -> Line:
     """The line that the settings ask for; ``counters`` counts sent, received, timeouts and malformed."""
@@ -67,6 +71,9 @@ class WrapperLine:
     def disconnect(self) -> Turns[None]:
         """Nothing to do."""
         yield from ()
+
+    def distrust(self) -> None:
+        """Nothing to do: datagrams know nothing of each other."""
 
     def _is_ours(self, datagram: bytes) -> bool:
         return datagram[2:6] == METER_SAP.to_bytes(2, "big") + self._client.to_bytes(2, "big")
@@ -104,6 +111,10 @@ class HdlcLine:
             yield from self._counted(self._link.disconnect())
         except LinkLost:
             return
+
+    def distrust(self) -> None:
+        """Its numbers may be out of step with the meter's: the next exchange sets the link up again."""
+        self._ready = False
 
     def _counted(self, turns: Turns[T]) -> Turns[T]:
         came: bytes | None = None

@@ -125,7 +125,7 @@ class Rack:
     def told(self, row: int) -> dict[str, Any]:
         """How a head end reaches and reads the meter in ``row``: addresses, title, keys and password as hex."""
         settings, key = self.settings, int(self.keys[row])
-        keys = keys_of(key, self.seed, settings.suite)
+        keys, secrets = keys_of(key, self.seed, settings.suite), secrets_of(key, settings, self.seed)
         return {
             "framing": settings.framing,
             "security": "hls5" if settings.ciphered else settings.security,
@@ -138,7 +138,8 @@ class Rack:
             "client_system_title": CLIENT_TITLE.hex(),
             "block_cipher_key": keys.encryption.hex(),
             "authentication_key": keys.authentication.hex(),
-            "password": secrets_of(key, settings, self.seed).password.hex(),
+            "master_key": secrets.master_key.hex(),
+            "password": secrets.password.hex(),
         }
 
     def _commissioned(self, row: int) -> MeterServer:

@@ -6,8 +6,8 @@ depend on the readings, except where an encoding leaves out or shortens what did
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,14 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .client import settings_of
+from .dlms.wrapper import HEADER_BYTES
 from .frame_labels import DOWN, UP, Said, frames_of, labels_of
 from .settings import ServiceSettings, setting
 from .turns import of_given_length, pulled, pushed, representative, unasked
 
 __all__ = [
-    "POLICIES", "SERVICES", "VARIABLE_ENCODINGS", "Legs", "ServiceSettings", "Spoken", "exchange_legs",
-    "is_profile", "notification_legs", "policy_of", "session_table", "setting", "settings_of", "sized_profile_legs",
-    "spoken", "summary_table",
+    "POLICIES", "SERVICES", "VARIABLE_ENCODINGS", "Legs", "ServiceSettings", "Spoken", "can_deliver", "check_services",
+    "exchange_legs", "is_profile", "notification_legs", "policy_of", "session_table", "setting", "settings_of",
+    "sized_profile_legs", "spoken", "summary_table",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -91,6 +92,11 @@ def is_profile(service: str) -> bool:
     return service == "profile" or service in _INTERVAL_MIN
 
 
+def can_deliver(service: str, policy: str, settings: ServiceSettings) -> bool:
+    """Whether a policy can deliver a service under these settings."""
+    return _why_not(service, policy, settings) is None
+
+
 def policy_of(service: str, policy: str, settings: ServiceSettings) -> str:
     """``policy`` where it can deliver the service, else the other one.
 
@@ -98,9 +104,18 @@ def policy_of(service: str, policy: str, settings: ServiceSettings) -> str:
     ('push', 'pull')
     """
     other = "push" if policy == "pull" else "pull"
-    return policy if _why_not(service, policy, settings) is None else other
+    return policy if can_deliver(service, policy, settings) else other
 
 
+def check_services(services: Iterable[str], settings: ServiceSettings) -> None:
+    """Raise ValueError naming the first service that neither policy can deliver, and why the pull cannot."""
+    for service in services:
+        reasons = [_why_not(service, policy, settings) for policy in POLICIES]
+        if None not in reasons:
+            raise ValueError("; ".join(dict.fromkeys(reason for reason in reasons if reason)))
+
+
+@lru_cache(maxsize=4096)
 def _why_not(service: str, policy: str, settings: ServiceSettings) -> str | None:
     if service not in SERVICES or policy not in POLICIES:
         return f"{service!r} by {policy!r}: services are {SERVICES}, policies {POLICIES}"
@@ -109,7 +124,24 @@ def _why_not(service: str, policy: str, settings: ServiceSettings) -> str | None
         return f"{service} cannot be {policy}ed: use {other}"
     if is_profile(service) and policy == "push" and not settings.profile_timestamps:
         return f"{service} cannot be pushed without its times: set profile_timestamps = true, or pull it"
+    needed_bytes = _needed_bytes(service, policy, settings_of(service, settings))
+    if needed_bytes > settings.max_pdu_bytes:
+        what = "a notification with one row" if policy == "push" else "a request, which is never cut,"
+        return (
+            f"{service} cannot be {policy}ed with max_pdu_bytes = {settings.max_pdu_bytes}: {what} has up to "
+            f"{needed_bytes} bytes; raise it"
+        )
     return None
+
+
+def _needed_bytes(service: str, policy: str, settings: ServiceSettings) -> int:
+    """Longest APDU that cannot be cut: a request, or a push of a single row."""
+    if policy == "push":
+        server, _ = representative(replace(settings, max_pdu_bytes=65535, profile_interval_min=1440, event_rows=1))
+        return max(len(one) - HEADER_BYTES for one in server.push(service))
+    server, head_end = representative(replace(settings, framing="wrapper"))
+    said = pulled(server, head_end, service, settings, opens=True)
+    return max(len(turn) - HEADER_BYTES for direction, turn in said if direction == DOWN)
 
 
 @lru_cache(maxsize=1024)
@@ -182,7 +214,7 @@ def summary_table(settings: ServiceSettings) -> pd.DataFrame:
 
 
 def _pairs(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
-    return ((s, p) for s in SERVICES for p in POLICIES if _why_not(s, p, settings) is None)
+    return ((s, p) for s in SERVICES for p in POLICIES if can_deliver(s, p, settings))
 
 
 # -- legs ------------------------------------------------------------------------------------------------------------

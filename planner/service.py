@@ -56,7 +56,8 @@ class ServiceLevel:
     @property
     def text(self) -> str:
         """The service level as one sentence."""
-        services = " and ".join(one.replace("_", " ") for one in self.services)
+        *others, last = (one.replace("_", " ") for one in self.services)
+        services = f"{', '.join(others)} and {last}" if others else last
         return (
             f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted "
             f"at the head end by {_clock(self.deadline_h)}; served means with a probability of at least "

@@ -12,6 +12,7 @@ from typing import Any
 from ..channels.technologies import all_technologies
 from ..channels.technology import Technology
 from ..gis.inputs import AreaInputs
+from ..meters.services import check_services
 from ..planner.settings import PlannerSettings
 from .settings import UserError, described, fill, suggestion, touched_keys
 
@@ -112,6 +113,10 @@ def _check_level(settings: PlannerSettings, path: Path) -> None:
         _ = settings.service.window_s, settings.backhaul.of(operator=False)
     except ValueError as error:
         raise UserError(f"{path} [service] or [backhaul]: {error}") from None
+    try:
+        check_services(settings.service.services, settings.session)
+    except ValueError as error:
+        raise UserError(f"{path} [session]: {error}") from None
 
 
 def _technologies(table: dict[str, Any], path: Path) -> tuple[Technology, ...]:

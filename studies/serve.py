@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,9 @@ FRAMINGS = ("wrapper", "hdlc")
 SECURITIES = ("none", "lls", "hls5")
 LAST_DAY = 366
 """Registers are summed from day 0 on, so a clock far ahead would make each meter's first answer slow."""
-SPARE_FILES = 512
-"""File handles kept for connections and for the program itself."""
+LAST_PORT = 65_535
+CONNECTIONS, LEAST_CONNECTIONS, OWN_FILES = 4096, 32, 128
+"""Connections for which file handles are asked for, without which nothing is served, and handles for all else."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ def serve_folder(folder: Path, options: ServeOptions, announce: Callable[[str], 
     fleet = _chosen(fleet, options.meters, folder)
     settings = _settings(record, options)
     rack = _rack(fleet, settings, record, options, folder)
-    _raise_file_limit(1 if options.one_port else len(fleet))
+    most_connections = _room_for_connections(1 if options.one_port else len(fleet))
     doors = _doors(rack, options)
     try:
         _write(folder / "serve.json", _entries(fleet, rack, doors, options))
-        asyncio.run(_until_told(doors, lambda: announce(_ready_line(fleet, doors, rack, options, folder))))
+        ready = _ready_line(fleet, doors, rack, options, folder)
+        asyncio.run(_until_told(doors, lambda: announce(ready), most_connections))
     finally:
         for door, _ in doors:
             door.close()
@@ -95,6 +97,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 def _chosen(fleet: pd.DataFrame, wanted: tuple[str, ...], folder: Path) -> pd.DataFrame:
     known = fleet["meter_id"]
+    wanted = tuple(_with_commas(wanted, known)) if wanted else ()
     for one in wanted:
         if not (known == one).any():
             raise UserError(f"--meters {one}: no such meter in {folder}; {_nearest(one, known)}")
@@ -102,6 +105,18 @@ def _chosen(fleet: pd.DataFrame, wanted: tuple[str, ...], folder: Path) -> pd.Da
     if chosen.empty:
         raise UserError(f"{folder}: this study has no usable meter, so there is nothing to serve; look at qa_issues")
     return chosen.reset_index(drop=True)
+
+
+def _with_commas(pieces: tuple[str, ...], known: pd.Series[str]) -> Iterator[str]:
+    """The ids in a list that was cut at every comma, though an id may hold some; the longest known one each time."""
+    written = {",".join(part.strip() for part in one.split(",")): one for one in known}
+    most = 1 + max((one.count(",") for one in written), default=0)
+    at = 0
+    while at < len(pieces):
+        runs = (",".join(pieces[at : at + n]) for n in range(min(most, len(pieces) - at), 0, -1))
+        found = next((run for run in runs if run in written), pieces[at])
+        yield written.get(found, found)
+        at += 1 + found.count(",")
 
 
 def _nearest(one: str, known: pd.Series[str]) -> str:
@@ -166,8 +181,12 @@ def _rack(
 def _doors(rack: Rack, options: ServeOptions) -> list[Door]:
     n_doors = 1 if options.one_port else rack.n_meters
     last = options.port + n_doors - 1 if options.port else 0
-    if not 0 <= options.port <= last <= 65535 and options.port:
-        raise UserError(f"--port {options.port}: {n_doors} meters need ports up to {last}, 65535 is the last; {_ONE}")
+    if not 0 <= options.port <= LAST_PORT:
+        raise UserError(f"--port {options.port}: 1 to {LAST_PORT}, or 0 to let the system choose")
+    if last > LAST_PORT:
+        raise UserError(
+            f"--port {options.port}: {n_doors} meters need ports up to {last}, {LAST_PORT} is the last; {_ONE}"
+        )
     doors: list[Door] = []
     try:
         for row in range(n_doors):
@@ -192,18 +211,22 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UserError(f"--port {port} on {host}: {os.strerror(refused.errno or 0).lower()}; choose another") from None
 
 
-def _raise_file_limit(n_doors: int) -> None:
+def _room_for_connections(n_doors: int) -> int:
+    """How many connections fit beside the doors, once the limit of open files is raised as far as it goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = n_doors + SPARE_FILES
-    if soft >= needed or soft == resource.RLIM_INFINITY:
-        return
-    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    needed = n_doors + CONNECTIONS + OWN_FILES
+    allowed = max(soft, needed if hard == resource.RLIM_INFINITY else min(needed, hard))
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < n_doors + SPARE_FILES // 4:
-        raise UserError(f"{n_doors} ports need {needed} open files, this system allows {hard}; {_ONE}")
+    room = allowed - n_doors - OWN_FILES
+    if room < LEAST_CONNECTIONS:
+        least = n_doors + OWN_FILES + LEAST_CONNECTIONS
+        raise UserError(f"{n_doors} ports need {least} open files, this system allows {hard}; {_ONE}")
+    return room
 
 
-async def _until_told(doors: list[Door], ready: Callable[[], None]) -> None:
+async def _until_told(doors: list[Door], ready: Callable[[], None], most_connections: int) -> None:
     """Serve until SIGTERM, or SIGINT, which raises KeyboardInterrupt even where a shell's background ignores it."""
     stop = asyncio.Event()
     told: list[signal.Signals] = []
@@ -214,7 +237,7 @@ async def _until_told(doors: list[Door], ready: Callable[[], None]) -> None:
 
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, end, one)
-    await serve(doors, stop, ready)
+    await serve(doors, stop, ready, most_connections)
     if told[0] is signal.SIGINT:
         raise KeyboardInterrupt
 
@@ -246,8 +269,9 @@ def _write(path: Path, entries: list[dict[str, Any]]) -> None:
 
 
 def _ready_line(fleet: pd.DataFrame, doors: list[Door], rack: Rack, options: ServeOptions, folder: Path) -> str:
-    first, last = (doors[place][0].getsockname()[1] for place in (0, -1))
-    where = f"port {first}" if len(doors) == 1 else f"ports {first} to {last}"
+    ports = [door.getsockname()[1] for door, _ in doors]
+    where = f"ports {ports[0]} to {ports[-1]}" if options.port else "ports of the system's choice"
+    where = f"port {ports[0]}" if len(ports) == 1 else where
     settings = rack.settings
     return (
         f"{len(fleet)} meters answer on {options.host} {where}, {settings.framing}, security {settings.security}; "

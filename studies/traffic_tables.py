@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from ..meters.settings import ServiceSettings
 from .report_tables import Table, generic_table, session_totals
 from .sessions import ENCODING_WORDS, VALUE_WORDS
 from .states import count
 from .study import Study
 
-_NUMBERS = ("Bytes up", "Bytes down", "Messages", "Round trips")
+_NUMBERS = ("Bytes from meter", "Bytes to meter", "Messages", "Round trips")
 
 
 def traffic_tables(study: Study) -> list[Table]:
     """What stands open: services and encodings, or the case's own services where nothing else is known."""
     if study.traffic is None:
         return [session_totals(study)] if len(study.sessions) else []
-    return [_services(study.traffic.totals), _encodings(study.traffic.encodings)]
+    return [_services(study), _encodings(study), *_carried(study)]
 
 
 def folded_tables(study: Study) -> list[Table]:
@@ -42,30 +42,64 @@ def agreement_line(study: Study) -> str:
     compared = count(one.n_answers)
     return (
         f"Template and meter agreed byte for byte for {compared} of {compared} answers compared: {count(one.n_bytes)} "
-        f"bytes of {count(one.n_meters)} meters of this study, from {count(one.n_strata)} strata of kind and length."
+        f"bytes of {count(one.n_meters)} meters of this study, from {count(one.n_strata)} "
+        f"{'stratum' if one.n_strata == 1 else 'strata'} of kind and length. Notifications were as many and as "
+        f"long as counted in {count(one.n_pushes)} of {count(one.n_pushes)} pushes."
     )
 
 
-def _services(totals: pd.DataFrame) -> Table:
-    rows = tuple((_plain(row.service), str(row.policy), *_counts(row)) for row in _rows(totals))
-    head = ("Service", "Policy", *_NUMBERS)
-    return Table("One exchange of one meter, with ciphering and framing", head, rows, (False, False, *[True] * 4))
+def _services(study: Study) -> Table:
+    """Every service by every way, with a mark where this study reads it so."""
+    assert study.traffic is not None
+    read = set(zip(study.sessions["service"], study.sessions["policy"], strict=True)) if len(study.sessions) else set()
+    rows = tuple(
+        (_plain(row.service), str(row.policy), "yes" if (row.service, row.policy) in read else "", *_counts(row))
+        for row in _rows(study.traffic.totals)
+    )
+    caption = "One exchange of one meter, with ciphering and framing"
+    return Table(caption, ("Service", "Policy", "In this study", *_NUMBERS), rows, (False, False, False, *[True] * 4))
 
 
-def _encodings(encodings: pd.DataFrame) -> Table:
+def _encodings(study: Study) -> Table:
     """The day profile in every encoding, and how it compares with registers in full."""
-    whole = float(encodings.bytes_up.iloc[0] + encodings.bytes_down.iloc[0])
+    assert study.traffic is not None
+    encodings = study.traffic.encodings
+    whole = float(encodings.bytes_up.iloc[0] + encodings.bytes_down.iloc[0]) if len(encodings) else 1.0
     rows = tuple(
         (
             f"{_plain(row.encoding)}: {ENCODING_WORDS[row.encoding]}",
             VALUE_WORDS[row.profile_values],
+            _is_own(row, study.traffic.settings),
             *_counts(row),
             f"{(row.bytes_up + row.bytes_down) / whole:.2f}",
         )
         for row in _rows(encodings)
     )
-    head = ("Encoding of the day profile", "Values", *_NUMBERS, "Of the first")
-    return Table("The day profile of a house by encoding, pulled", head, rows, (False, False, *[True] * 5))
+    head = ("Encoding of the day profile", "Values", "In this study", *_NUMBERS, "Bytes, first row = 1")
+    return Table("The day profile of a house by encoding, pulled", head, rows, (False, False, False, *[True] * 5))
+
+
+def _carried(study: Study) -> Iterator[Table]:
+    """What each medium makes of the encodings; nothing where no medium can carry a profile."""
+    assert study.traffic is not None
+    rows = []
+    for _, group in study.traffic.carried.groupby(["profile_values", "encoding"], sort=False):
+        one = next(_rows(group))
+        times = dict(zip(group.technology, group.airtime_s, strict=True))
+        own = _is_own(one, study.traffic.settings)
+        rows.append((_plain(one.encoding), str(one.profile_values), own, *map(seconds_text, times.values())))
+    if rows:
+        policies = dict(zip(study.traffic.carried.technology, study.traffic.carried.policy, strict=True))
+        media = tuple(f"{study.label(name)}, {way}ed" for name, way in policies.items())
+        head = ("Encoding of the day profile", "Values", "In this study", *media)
+        caption = (
+            "The same day profile on each medium: time of one exchange in the most robust mode, one hop, nothing lost"
+        )
+        yield Table(caption, head, tuple(rows), (False, False, False, *[True] * len(media)))
+
+
+def _is_own(row: Any, settings: ServiceSettings) -> str:
+    return "yes" if (row.encoding, row.profile_values) == (settings.encoding, settings.profile_values) else ""
 
 
 def _medium(study: Study, media: pd.DataFrame) -> Table:
@@ -74,7 +108,7 @@ def _medium(study: Study, media: pd.DataFrame) -> Table:
     rows = []
     for (service, policy), group in media.groupby(["service", "policy"], sort=False):
         carried = zip(group.frames, group.airtime_s, strict=True)
-        rows.append((_plain(service), str(policy), *(text for n, s in carried for text in (count(n), _seconds(s)))))
+        rows.append((_plain(service), str(policy), *(text for n, s in carried for text in (count(n), seconds_text(s)))))
     head = ("Service", "Policy", *(text for mode in modes for text in (f"Frames, {mode}", f"Time, {mode}")))
     caption = f"{study.label(str(media.technology.iloc[0]))}: one exchange on one hop, nothing repeated or lost"
     return Table(caption, head, tuple(rows), (False, False, *[True] * (2 * len(modes))))
@@ -88,10 +122,16 @@ def _counts(row: Any) -> tuple[str, ...]:
     return tuple(count(getattr(row, name)) for name in ("bytes_up", "bytes_down", "messages", "turns"))
 
 
-def _seconds(value: float) -> str:
-    return (
-        f"{value * 1e3:.0f} ms" if value < 0.9995 else f"{value:.3g} s" if value < 999.5 else f"{np.rint(value):.0f} s"
-    )
+def seconds_text(value: float) -> str:
+    """Three digits, or whole milliseconds and seconds.
+
+    >>> [seconds_text(value) for value in (0.0581, 1.99996, 11.24, 221.4, 4321.0)]
+    ['58 ms', '2.00 s', '11.2 s', '221 s', '4\u202f321 s']
+    """
+    if value < 0.9995:
+        return f"{value * 1e3:.0f} ms"
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} s" if value < 999.5 else f"{count(round(value))} s"
 
 
 def _plain(word: object) -> str:

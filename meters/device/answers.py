@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..dlms import apdu, security
-from ..dlms.apdu import ActionResult, Apdu, Attribute, DataAccess, ExceptionResponse, Method
+from ..dlms.apdu import ActionRequest, ActionResult, Apdu, Attribute, DataAccess, ExceptionResponse, Method
 from ..dlms.axdr import Value
 from ..dlms.obis import Obis
 from .base import AccessError, ActionError, CosemObject
@@ -24,6 +24,9 @@ MOST_LIST_ITEMS = 256
 """Attributes or methods in one list; more are refused."""
 MOST_LIST_ROWS = 10_000
 """Rows of profiles after which the rest of a list is refused for now, so that no request keeps a meter busy."""
+
+CONFIRMED = 0x40
+"""Service class in an invoke byte."""
 
 Returned = tuple[ActionResult, Value | DataAccess | None]
 
@@ -106,10 +109,11 @@ class Answers:
         self._outgoing: list[bytes] = []
         self._outgoing_kind = ""
         self._incoming: Incoming | None = None
+        self._taken: tuple[Apdu, Apdu] | None = None
 
     def drop(self) -> None:
         """Forget transfers under way."""
-        self._outgoing, self._incoming = [], None
+        self._outgoing, self._incoming, self._taken = [], None, None
 
     def answer(self, request: Apdu, longest_bytes: int | None) -> bytes:
         """The plain answer, at most ``longest_bytes`` long where that is not None (then blocks follow)."""
@@ -215,7 +219,10 @@ class Answers:
         return self._proceed(incoming, incoming.first.raw, last=incoming.first.last)
 
     def _further(self, request: apdu.SetRequestBlock | apdu.ActionRequestBlock) -> Apdu:
+        """A block that comes again is answered again, the last one without being carried out twice."""
         incoming = self._incoming
+        if self._taken is not None and self._taken[0] == request:
+            return self._taken[1]
         if incoming is None or incoming.sets != isinstance(request, apdu.SetRequestBlock):
             return nothing_in_progress(request)
         if request.block == incoming.block and not request.last:
@@ -224,7 +231,9 @@ class Answers:
             self._incoming = None
             return incoming.aborted(DataAccess.DATA_BLOCK_NUMBER_INVALID)
         incoming.block += 1
-        return self._proceed(incoming, request.raw, last=request.last)
+        answer = self._proceed(incoming, request.raw, last=request.last)
+        self._taken = (request, answer) if request.last else None
+        return answer
 
     def _proceed(self, incoming: Incoming, raw: bytes, *, last: bool) -> Apdu:
         self._incoming = None
@@ -251,6 +260,12 @@ class Answers:
                 return apdu.ActionResponse(*self.access.invoke(first.method, values[0]), first.invoke)
             case apdu.ActionRequestListFirstBlock():
                 return self._action_list(first, values)
+
+
+def is_confirmed(request: Any) -> bool:
+    """Whether a request wants an answer: a whole SET or ACTION may do without, by bit 6 of its invoke byte."""
+    may_be_silent = isinstance(request, apdu.SetRequest | apdu.SetRequestList | ActionRequest | apdu.ActionRequestList)
+    return not may_be_silent or bool(request.invoke & CONFIRMED)
 
 
 def _is_answerable(request: Any) -> bool:

@@ -64,7 +64,7 @@ def link_of(settings: ServiceSettings, client_sap: int) -> HdlcClient:
 
 
 class _Openings:
-    """Which associations were last used through one line, so that its end does not end those of a later line."""
+    """Which associations were opened through one line, so that its end does not end those of another line."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
@@ -75,8 +75,9 @@ class _Openings:
         device = self._resolve(server)
         if device is None:
             return []
+        before = device.n_opened(client)
         answers = device.responses(client, request, at_once)
-        if answers:  # a client that the meter does not know is none to remember
+        if device.n_opened(client) > before:
             self._seen[client, server] = device.n_opened(client)
         return answers
 
@@ -87,7 +88,7 @@ class _Openings:
             device.closed(client)
 
     def end_all(self) -> None:
-        """As `end`, for everything that was used."""
+        """As `end`, for everything that was opened."""
         for client, server in tuple(self._seen):
             self.end(client, server)
 

@@ -80,12 +80,13 @@ class SecuritySetup(Interface):
         wanted: tuple[Value, ...] = typed(parameters, Tag.ARRAY)
         if not 1 <= len(wanted) <= MAX_TRANSFERRED_KEYS:
             raise ActionError(ActionResult.SCOPE_OF_ACCESS_VIOLATED)
-        keys = [_wrapped_key(one) for one in wanted]
+        keys = dict(map(_wrapped_key, wanted))
+        if len(keys) < len(wanted):
+            raise ActionError(ActionResult.SCOPE_OF_ACCESS_VIOLATED)
         if self.device.state.key_transfer is None:
             raise ActionError(ActionResult.OBJECT_UNAVAILABLE)
         try:
-            for key_id, wrapped in keys:
-                self.device.state.key_transfer(key_id, wrapped)
+            self.device.state.key_transfer(keys)
         except ValueError as refused:
             raise ActionError(ActionResult.OTHER_REASON) from refused
 

@@ -12,6 +12,7 @@ IEC 62056-5-3:2017; IEC 62056-4-7:2015 (wrapper).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -95,8 +96,10 @@ class MeterServer:
         self._new_keys: dict[int, bytes] = {}
         self._n_pushed = 0
         device.state.new_secret = self._take_secret
+        if self.settings.ciphered:
+            device.state.client_title = secrets.client_title
         if self.settings.ciphered and secrets.master_key:
-            device.state.key_transfer = self._take_key
+            device.state.key_transfer = self._take_keys
 
     @property
     def title(self) -> bytes:
@@ -216,15 +219,18 @@ class MeterServer:
             raise ValueError("this meter uses no passwords: set security to lls")
         self.session(role).password = secret
 
-    def _take_key(self, number: int, wrapped: bytes) -> None:
-        """A new key, in use once the answer to this request has gone out under the old one."""
+    def _take_keys(self, wrapped: Mapping[int, bytes]) -> None:
+        """New keys, all of them or none, in use once the answer to this request has gone out under the old ones."""
+        self._new_keys = {number: self._unwrapped(number, key) for number, key in wrapped.items()}
+
+    def _unwrapped(self, number: int, wrapped: bytes) -> bytes:
         if number not in (_ENCRYPTION_KEY, _AUTHENTICATION_KEY):
             raise ValueError(f"key {number} is not used here: 0 (encryption) or 2 (authentication) can be changed")
         assert self.secrets.keys is not None
         new = unwrap(wrapped, self.secrets.master_key)
         if len(new) != len(self.secrets.keys.encryption):
             raise ValueError(f"a key of {len(new)} bytes does not fit suite {self.secrets.keys.suite}")
-        self._new_keys[number] = new
+        return new
 
     def _use_new_keys(self) -> None:
         if not self._new_keys:

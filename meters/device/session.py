@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 
 from ..dlms import acse, apdu, axdr, blocks, security
 from ..dlms.acse import Association, Conformance, Diagnostic
-from ..dlms.apdu import ActionRequest, ActionResponse, ActionResult, ExceptionResponse, Method
+from ..dlms.apdu import ActionRequest, ActionResponse, ActionResult, Apdu, ExceptionResponse, Method
 from ..dlms.obis import ASSOCIATION
 from ..dlms.security import Channel, Keys
 from ..settings import ServiceSettings
-from .answers import Access, Answers, largest_plain_bytes
+from .answers import Access, Answers, is_confirmed, largest_plain_bytes
 from .meter import Device
 from .rights import Role
 from .state import AssociationStatus, EventCode, Negotiated
@@ -91,6 +91,7 @@ class Session:
         self.offered = acse.OFFERED | general
         self.n_opened = 0
         self._outgoing: list[blocks.GeneralBlock] = []
+        self._said: list[bytes] = []
         self.close()
 
     def close(self) -> None:
@@ -102,7 +103,7 @@ class Session:
         self._agree(self.offered, 0, AssociationStatus.ASSOCIATED if standing else AssociationStatus.NON_ASSOCIATED)
 
     def receive(self, request: bytes, at_once: int) -> list[bytes]:
-        """APDUs that answer one APDU, at most ``at_once`` of them.
+        """APDUs that answer one APDU, at most ``at_once`` of them; none where the client wants none.
 
         Raises SecurityError for what must not be believed, Malformed for what is no request.
         """
@@ -113,20 +114,29 @@ class Session:
         general = bool(self.conformance & Conformance.GENERAL_BLOCK_TRANSFER)
         answer = self._answer(request, general=general)
         self._outgoing = []
+        if not answer:
+            return []
         return self._cut(answer, min(self.settings.general_window, at_once)) if general else [answer]
 
     def _answer(self, request: bytes, *, general: bool) -> bytes:
-        """The answer to one whole APDU, protected; of any length where it can go out in ``general`` blocks."""
+        """The answer to one whole APDU, protected; of any length where it can go out in ``general`` blocks.
+
+        Empty where the client wants none: a SET or ACTION that is not to be confirmed, an association for sending only.
+        """
         if request[:1] in (b"\x60", b"\x62"):
             return self._associate(request) if request[0] == 0x60 else self._release(request)
         with _reading():
             asked = apdu.decode(self._deciphered(request))
+        plain = self._carried_out(asked, None if general else self._longest_bytes())
+        return self._protected(plain) if is_confirmed(asked) else b""
+
+    def _carried_out(self, asked: Apdu, longest_bytes: int | None) -> bytes:
         if self._challenges[1] and isinstance(asked, ActionRequest) and asked.method == PASS_3:
-            return self._protected(apdu.encode(self._authenticate(asked)))
+            return apdu.encode(self._authenticate(asked))
         if self.status is not AssociationStatus.ASSOCIATED:
             self.counters["not_associated"] += 1
-            return self._protected(apdu.encode(NOT_ASSOCIATED))
-        return self._protected(self.answers.answer(asked, None if general else self._longest_bytes()))
+            return apdu.encode(NOT_ASSOCIATED)
+        return self.answers.answer(asked, longest_bytes)
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -138,21 +148,26 @@ class Session:
             return self._rejected(refusal, acse.REFUSED_BY_HANDLER)
         with _reading():
             plain = self._deciphered(asked.initiate)
+            if self.channel is not None and self.channel.last_form.endswith("ded"):
+                raise ValueError("a dedicated key opens no association: use the global key")
             try:
                 initiate = acse.decode_initiate(plain)
             except acse.VersionError:
                 return self._rejected(Diagnostic.NO_REASON, acse.DLMS_VERSION_TOO_LOW)
             if initiate.response:
                 raise ValueError("an initiate response opens no association: send a request")
-            if self.channel is not None:
-                self.channel.use_dedicated(initiate.dedicated_key or None)
         if 0 < initiate.max_pdu_bytes < LEAST_PDU_BYTES:
             return self._rejected(Diagnostic.NO_REASON, acse.PDU_SIZE_TOO_SHORT)
+        if not initiate.conformance & self.offered:
+            return self._rejected(Diagnostic.NO_REASON, acse.INCOMPATIBLE_CONFORMANCE)
+        if self.channel is not None:
+            with _reading():
+                self.channel.use_dedicated(initiate.dedicated_key or None)
         proven = self.channel is None
         status = AssociationStatus.ASSOCIATED if proven else AssociationStatus.PENDING
         self._agree(initiate.conformance & self.offered, initiate.max_pdu_bytes, status)
         self.n_opened += 1
-        return self._accepted(asked)
+        return self._accepted(asked) if initiate.response_allowed else b""
 
     def _refusal(self, asked: Association) -> Diagnostic | None:
         context, mechanism = self._demanded()
@@ -212,7 +227,7 @@ class Session:
         assert self.channel is not None
         theirs, mine = self._challenges
         proof = request.parameters.content if request.parameters is not None else None
-        if not isinstance(proof, bytes) or not self.channel.proves(mine, proof):
+        if theirs == mine or not isinstance(proof, bytes) or not self.channel.proves(mine, proof):
             self._challenges = (b"", b"")
             self._set_status(AssociationStatus.NON_ASSOCIATED)
             self.counters["authentication"] += 1
@@ -224,7 +239,7 @@ class Session:
     def _agree(self, conformance: Conformance, client_max_bytes: int, status: AssociationStatus) -> None:
         own = self.settings.max_pdu_bytes
         self.conformance, self.limit_bytes = conformance, min(own, client_max_bytes or own)
-        self._outgoing, self._incoming = [], blocks.Assembly(LONGEST_REQUEST_BYTES)
+        self._outgoing, self._said, self._incoming = [], [], blocks.Assembly(LONGEST_REQUEST_BYTES)
         self.answers.drop()
         context, mechanism = self._demanded()
         bits = int(conformance).to_bytes(3, "big")
@@ -272,17 +287,22 @@ class Session:
 
     def _receive_block(self, block: blocks.GeneralBlock, at_once: int) -> list[bytes]:
         window = min(max(block.window, 1), at_once)
+        if not self.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+            raise Malformed("general blocks were not agreed on: offer them in the association")
         if not block.content:
             return self._window(block.acknowledged, window)
         if block.block == 1:
-            self._incoming, self._outgoing = blocks.Assembly(LONGEST_REQUEST_BYTES), []
+            self._incoming, self._outgoing, self._said = blocks.Assembly(LONGEST_REQUEST_BYTES), [], []
         with _reading():
             request = self._incoming.add(block)
-        if request is None:
-            number = self._incoming.acknowledged
-            own = self.settings.general_window
-            return [] if block.streaming else [blocks.encode(blocks.acknowledgement(number, number, own))]
-        return self._cut(self._answer(request, general=True), window, block.block)
+        if request is not None:
+            answer = self._answer(request, general=True)
+            self._said = self._cut(answer, window, block.block) if answer else []
+            return self._said
+        number, own = self._incoming.acknowledged, self.settings.general_window
+        if self._incoming.complete and block.block == number:
+            return self._said
+        return [] if block.streaming else [blocks.encode(blocks.acknowledgement(number, number, own))]
 
     def _cut(self, answer: bytes, window: int, acknowledged: int = 0) -> list[bytes]:
         """The answer in blocks where it is too long; an association's never is, since blocks come after it."""

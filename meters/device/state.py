@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -116,7 +116,8 @@ class DeviceState:
     security_policy
         Policy activated by a client; None where the settings' own still holds.
     key_transfer, security_activate, new_secret
-        Set by the server: takes (key id, wrapped key), the new policy, or (role, secret); ValueError refuses.
+        Set by the server: takes wrapped keys by key id (all or none), the new policy, or (role, secret); ValueError
+        refuses.
     """
 
     clock_offset_s: float = 0.0
@@ -137,7 +138,7 @@ class DeviceState:
     client_title: bytes = b""
     logical_devices: Sequence[tuple[int, bytes]] = ()
     security_policy: int | None = None
-    key_transfer: Callable[[int, bytes], None] | None = None
+    key_transfer: Callable[[Mapping[int, bytes]], None] | None = None
     security_activate: Callable[[int], None] | None = None
     new_secret: Callable[[Role, bytes], None] | None = None
 

@@ -149,6 +149,16 @@ class Assembly:
     _content: bytearray = field(default_factory=bytearray, repr=False)
     _complete: bool = False
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the APDU that have come."""
+        return len(self._content)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last block has come."""
+        return self._complete
+
     def add(self, block: GeneralBlock) -> bytes | None:
         """Take one block: the whole APDU with the last one, None before. ValueError beyond ``max_bytes``."""
         if self._complete or block.block != self.acknowledged + 1:

@@ -229,7 +229,7 @@ class HdlcClient:
             if content is not None:
                 return content
             n_idle = 0 if news else n_idle + 1
-        if heard and not link.pending and not link.n_received_bytes:
+        if heard and not (link.pending or link.n_received_bytes or any(frame.is_information for frame in heard)):
             return None
         raise LinkLost(f"server {self._there} does not answer after {self._tries} tries")
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amiplan.meters import clock
+from amiplan.meters import clock, fleet_data
 from amiplan.meters.dlms import apdu, axdr, blocks
 from amiplan.meters.dlms.axdr import Tag, Value
 from amiplan.meters.dlms.buffers import encode_rows
 from amiplan.meters.dlms.security import Channel
-from amiplan.meters.fleet import answer_bytes, answer_lengths
-from amiplan.meters.fleet_data import Readings, answer_data, chunks, pushed_parts
+from amiplan.meters.fleet import answer_bytes, answer_lengths, stream
+from amiplan.meters.fleet_check import agreed
+from amiplan.meters.fleet_data import TEMPLATES, Readings, answer_data, chunks, pushed_parts
 from amiplan.meters.identity import identities_of, keys_of, title_of
+from amiplan.meters.load import KIND_NAMES
 from amiplan.meters.settings import ENCODINGS, ServiceSettings
 from hypothesis import given
 from hypothesis import settings as limits
@@ -177,6 +179,34 @@ def test_known_lengths_of_the_day_profile():
         assert answer_lengths("profile", readings_of(settings), settings).bytes[0] == plain
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PLAIN,
+        replace(PLAIN, profile_status=True, billing_registers=5, event_rows=200),
+        replace(PLAIN, profile_interval_min=1440, profile_values="energy", event_rows=1),
+        ServiceSettings(max_pdu_bytes=128, security="suite_2", event_rows=37),
+        ServiceSettings(max_pdu_bytes=150, block_transfer="general", ciphering="general_glo"),
+    ],
+)
+@pytest.mark.parametrize("service", ["daily_billing", "event_log"])
+def test_billing_rows_and_event_logs_equal_those_of_real_meters(settings, service):
+    """Events of the 30 days before 5 January lie in two years."""
+    keys, kinds, day = np.arange(7, 12, dtype=np.uint64), np.array(KIND_NAMES)[np.arange(5)], 4
+    one = agreed(keys, kinds, day, settings, 9, services=(service,))
+    assert one.n_answers == 5
+    assert one.n_pushes == (0 if service == "daily_billing" and settings.max_pdu_bytes == 128 else 5)
+
+
+def test_streams_are_the_answers_of_their_chunks():
+    keys, kinds = np.arange(5, dtype=np.uint64), np.array(["house"] * 5)
+    for service in TEMPLATES:
+        readings = fleet_data.readings_of(keys, kinds, 0, ServiceSettings(), 2, service=service)
+        whole = answer_bytes(service, readings, ServiceSettings(), identities_of(keys, 2))
+        parts = list(stream(keys, kinds, 0, ServiceSettings(), 2, service=service, chunk_meters=2))
+        assert b"".join(part.content.tobytes() for part in parts) == whole.content.tobytes()
+
+
 def test_chunks_cover_every_meter_once_in_order():
     assert [list(range(10))[one] for one in chunks(10, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert list(chunks(0)) == []
@@ -198,6 +228,8 @@ def test_identities_are_those_of_single_meters():
     ("wrong", "word"),
     [
         (lambda r: answer_data("weather", r, PLAIN), "no template"),
+        (lambda r: answer_data("daily_billing", r, PLAIN), "hold no daily_billing"),
+        (lambda r: answer_data("event_log", r, PLAIN), "hold no event_log"),
         (lambda r: answer_data("profile", r, replace(PLAIN, profile_interval_min=60)), "settings ask for"),
         (lambda r: answer_bytes("profile", r, ServiceSettings()), "identities"),
         (lambda r: answer_bytes("register", r, ServiceSettings(), TWO), "these 5 meters"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,8 +8,9 @@ from amiplan.meters.client import ExchangeFailed, HeadEnd, converse, read_all, s
 from amiplan.meters.commission import CLIENT_TITLE, commission, head_end_of, secrets_of
 from amiplan.meters.conversation import Conversation
 from amiplan.meters.device import names
+from amiplan.meters.device.ports import link_of
 from amiplan.meters.device.rights import Role
-from amiplan.meters.dlms import acse, apdu, axdr, wrapper
+from amiplan.meters.dlms import acse, apdu, axdr, blocks, wrapper
 from amiplan.meters.dlms.obis import ENERGY_REGISTERS, IMPORT_ACTIVE
 from amiplan.meters.dlms.security import Channel
 from amiplan.meters.push import push_name
@@ -373,6 +375,75 @@ def test_endless_blocks_are_given_up():
 
     with pytest.raises(ExchangeFailed, match="has no end"):
         drive(head_end.read("profile"), network)
+
+
+def test_blocks_without_content_are_given_up():
+    _, head_end = meter(security="none")
+    asked = []
+
+    def network(request):
+        asked.append(apdu.decode(wrapper.unpack(request).apdu))
+        block = getattr(asked[-1], "block", 0) + 1
+        return wrapper.pack(1, 2, apdu.encode(apdu.GetResponseBlock(False, block, b"", asked[-1].invoke)))
+
+    with pytest.raises(ExchangeFailed, match="has no end"):
+        drive(head_end.read("profile"), network)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("content", "message"), [(bytes(50_000), "has no end"), (b"", "no believable answer")])
+def test_endless_general_blocks_are_given_up(content, message):
+    _, head_end = meter(security="none", block_transfer="general")
+    turns = []
+
+    def network(request):
+        turns.append(wrapper.unpack(request).apdu)
+        said = blocks.decode(turns[-1]).acknowledged if turns[-1][0] == blocks.TAG else 0
+        return wrapper.pack(1, 2, blocks.encode(blocks.GeneralBlock(False, False, 1, said + 1, 0, content)))
+
+    with pytest.raises(ExchangeFailed, match=message):
+        drive(head_end.read("profile"), network)
+    assert len(turns) < 30
+
+
+@pytest.mark.parametrize("spent", range(2**32 - 3, 2**32 + 1))
+def test_a_head_end_without_counters_says_so(spent):
+    server, head_end = meter(association="fresh")
+    head_end.channel.next_counter = spent
+    with pytest.raises(ExchangeFailed, match="exhausted"):
+        read_all(server, head_end, "register")
+
+
+def test_a_counter_that_leaves_none_is_not_believed():
+    """It comes unprotected: whoever answers in the meter's place could spend all counters of the head end."""
+    server, head_end = meter(association="fresh", read_counter=True)
+    server.device.state.last_seen[Role.READER] = 2**32 - 1
+    with pytest.raises(ExchangeFailed, match="leaves none to open with"):
+        read_all(server, head_end, "register")
+    assert head_end.channel.next_counter < 10
+    server.device.state.last_seen[Role.READER] = 0
+    check("register", read_all(server, head_end, "register"), server)
+
+
+def test_our_own_challenge_is_not_accepted_as_the_meter_s():
+    server, head_end = meter(association="fresh")
+    session = head_end.read("register")
+    request = next(session)
+    ours = acse.decode(wrapper.unpack(request).apdu).challenge
+    answer = acse.decode(wrapper.unpack(server.handle(request)).apdu)
+    with pytest.raises(ExchangeFailed, match="our own challenge"):
+        session.send(wrapper.pack(1, 2, acse.encode(replace(answer, challenge=ours))))
+
+
+@pytest.mark.parametrize("association", ASSOCIATIONS)
+def test_after_a_failure_the_link_is_set_up_anew(association):
+    """Both ends may count differently by now, and then nothing said on the old link ever gets an answer."""
+    server, head_end = meter(framing="hdlc", association=association)
+    foreign, _ = meter(framing="hdlc", association=association, key=2)
+    with pytest.raises(ExchangeFailed, match="no believable answer"):
+        read_all(foreign, head_end, "register")
+    assert next(head_end.read("register")) == next(link_of(head_end.settings, Role.READER.sap).connect())
+    check("register", read_all(server, head_end, "register"), server)
 
 
 def test_a_relay_that_does_not_move_is_told():

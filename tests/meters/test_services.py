@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from amiplan.meters.services import (
     SERVICES,
     ServiceSettings,
     Spoken,
+    can_deliver,
+    check_services,
     exchange_legs,
     notification_legs,
     policy_of,
@@ -248,6 +250,39 @@ def test_a_policy_that_cannot_deliver_is_refused_and_the_other_is_named(service,
 def test_impossible_settings_are_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ServiceSettings(**wrong)
+
+
+def test_what_does_not_fit_the_longest_apdu_goes_the_other_way_or_is_refused():
+    """The row of a billing with 12 registers has 132 B as a push; columns by name make a request of 183 B."""
+    short = ServiceSettings(max_pdu_bytes=128)
+    assert policy_of("daily_billing", "push", short) == "pull"
+    with pytest.raises(ValueError, match=r"daily_billing cannot be pushed with max_pdu_bytes = 128.* 132 bytes"):
+        exchange_legs("daily_billing", "push", short)
+    assert policy_of("daily_billing", "push", replace(short, max_pdu_bytes=132)) == "push"
+    untimed = replace(short, profile_timestamps=False, profile_status=True, ciphering="general_glo")
+    with pytest.raises(ValueError, match=r"profile cannot be pulled with max_pdu_bytes = 128.* 183 bytes"):
+        exchange_legs("profile", "pull", untimed)
+    with pytest.raises(ValueError, match=r"raise it; .*cannot be pushed without its times"):
+        check_services(("register", "profile"), untimed)
+    check_services(("profile",), replace(untimed, max_pdu_bytes=183))
+    assert exchange_legs("profile", "pull", replace(untimed, max_pdu_bytes=183)).bytes[0] == 183 + 8
+    assert set(summary_table(untimed).service) == {one for one in SERVICES if "profile" not in one}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_longer_limit_never_costs_messages_and_ciphering_never_saves_bytes(service, policy):
+    if not can_deliver(service, policy, ServiceSettings()):
+        return
+    for framing in ("wrapper", "hdlc"):
+        settings = [ServiceSettings(framing=framing, max_pdu_bytes=limit) for limit in (256, 512, 1024, 4096, 65535)]
+        said = [spoken(exchange_legs(service, policy, one)) for one in settings]
+        if framing == "wrapper":
+            assert [one.messages for one in said] == sorted((one.messages for one in said), reverse=True)
+        plain = [spoken(exchange_legs(service, policy, replace(one, security="none"))) for one in settings]
+        for ciphered, open_text in zip(said, plain, strict=True):
+            assert ciphered.bytes_up > open_text.bytes_up
+            assert ciphered.bytes_down >= open_text.bytes_down
 
 
 def test_unknown_services_and_policies_are_refused():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,13 +31,13 @@ class Echo:
         self.closed = True
 
 
-def talking(ports: list[Echo], talk: Callable[[int], Awaitable[Any]]) -> Any:
+def talking(ports: list[Echo], talk: Callable[[int], Awaitable[Any]], most_connections: float = math.inf) -> Any:
     """What ``talk`` returns, given the number of a TCP port whose connections take ``ports`` one after another."""
     door, waiting = listen("127.0.0.1", 0), list(ports)
 
     async def both() -> Any:
         stop, ready = asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(serve([(door, lambda: waiting.pop(0))], stop, ready.set))
+        task = asyncio.create_task(serve([(door, lambda: waiting.pop(0))], stop, ready.set, most_connections))
         await ready.wait()
         try:
             return await asyncio.wait_for(talk(door.getsockname()[1]), 20.0)
@@ -125,3 +128,53 @@ def test_a_taken_port_is_an_error_and_leaves_no_socket(monkeypatch: pytest.Monke
         with pytest.raises(OSError, match="in use"):
             listen("127.0.0.1", door.getsockname()[1])
     assert [one.fileno() for one in opened] == [-1]
+
+
+def test_one_connection_too_many_is_closed_and_makes_room_when_another_leaves() -> None:
+    async def talk(port: int) -> tuple[bytes, bytes]:
+        stays, leaves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in (stays, leaves):
+            writer.write(b"good")
+        await asyncio.gather(stays[0].readexactly(4), leaves[0].readexactly(4))
+        refused, _ = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await refused.read() == b""
+        leaves[1].close()
+        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"next")
+        stays[1].write(b"more")
+        heard = await reader.readexactly(4), await stays[0].readexactly(4)
+        for one in (writer, stays[1]):
+            one.close()
+        return heard
+
+    assert talking([Echo(), Echo(), Echo()], talk, most_connections=2) == (b"next", b"more")
+
+
+def test_hundreds_of_connections_at_once_wait_for_no_second_try() -> None:
+    """A door that lets too few wait makes the system drop some, and their clients try again after a second."""
+
+    async def talk(port: int) -> float:
+        began = time.monotonic()
+        lines = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", port)) for _ in range(400)])
+        took = time.monotonic() - began
+        for line in lines:
+            line.close()
+        return took
+
+    def held(data: bytes) -> bytes:
+        time.sleep(0.4)
+        return data
+
+    slow = Echo()
+    slow.receive = held  # type: ignore[method-assign]
+
+    async def busy(port: int) -> float:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"work")
+        took = await talk(port)
+        writer.close()
+        return took
+
+    assert talking([slow, *(Echo() for _ in range(400))], busy) < 0.9

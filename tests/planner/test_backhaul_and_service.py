@@ -64,6 +64,8 @@ def test_the_deadline_must_follow_the_start() -> None:
 
 
 def test_the_level_reads_as_a_sentence() -> None:
+    three = ServiceLevel(services=("register", "event_log", "profile")).text
+    assert three.startswith("register, event log and profile of every meter")
     text = ServiceLevel(services=("profile",), start_h=1.5).text
     assert "01:30" in text
     assert "08:00" in text

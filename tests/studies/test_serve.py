@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from amiplan.meters.device.history import History
 from amiplan.meters.dlms import acse, apdu, wrapper
@@ -28,7 +29,7 @@ from served import KINDS, SEED, fleet_folder, served
 CONTRACT = {
     "meter_id", "host", "port", "server_sap", "client_saps", "system_title", "client_system_title",
     "block_cipher_key", "authentication_key", "framing", "security", "hdlc_server_address_bytes",
-    "hdlc_physical_address", "password", "transport", "security_suite",
+    "hdlc_physical_address", "password", "transport", "security_suite", "master_key",
 }  # fmt: skip
 QUIET_S = 0.3
 """Silence after which a meter is taken to have nothing to say."""
@@ -256,7 +257,8 @@ def test_the_load_profile_goes_on_with_the_clock(tmp_path: Path) -> None:
         (["--at", "2025-12-31"], ["--at 2025-12-31", "2026"]),
         (["--pace", "-1"], ["--pace -1", "0"]),
         (["--port", "65534"], ["--port 65534", "65535", "--one-port"]),
-        (["--port", "70000"], ["--port 70000", "65535"]),
+        (["--port", "70000"], ["--port 70000: 1 to 65535", "0"]),
+        (["--port", "-1", "--one-port"], ["--port -1: 1 to 65535", "0"]),
         (["--host", "256.1.1.1"], ["--host 256.1.1.1"]),
     ],
 )
@@ -312,6 +314,41 @@ def test_too_few_file_handles_are_said_before_anything_opens(tmp_path: Path) -> 
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "open files" in done.stderr
+
+
+def test_more_clients_than_file_handles_leave_the_others_served_and_the_log_empty(tmp_path: Path) -> None:
+    folder = fleet_folder(tmp_path / "result", 2)
+    command = [sys.executable, "-m", "amiplan.studies.cli", "serve", str(folder), "--port", "0", "--pace", "0"]
+    shell = ["bash", "-c", 'ulimit -n 300; exec "$@"', "-", *command]
+    process = subprocess.Popen(shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert "2 meters answer" in process.stdout.readline()
+        entry, other = json.loads((folder / "serve.json").read_text())
+        lines = []
+        for _ in range(1000):
+            with suppress(OSError):
+                lines.append(socket.create_connection((entry["host"], entry["port"]), timeout=5.0))
+        for line in lines:
+            line.close()
+        time.sleep(0.5)
+        good_session(other, 1, counter=1)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert said == ""
+
+
+def test_ids_with_commas_can_be_chosen(tmp_path: Path) -> None:
+    folder = fleet_folder(tmp_path / "result", 5)
+    fleet = pd.read_parquet(folder / "fleet.parquet")
+    fleet["meter_id"] = ["A", "A,1", "A, 1,2", "B", "Zähler ß"]
+    fleet.to_parquet(folder / "fleet.parquet", index=False)
+    with served(folder, "--meters", "A,1,2, B,Zähler ß") as entries:
+        assert [one["meter_id"] for one in entries] == ["A, 1,2", "B", "Zähler ß"]
+    with served(folder, "--meters", "A,B,A,1") as entries:
+        assert [one["meter_id"] for one in entries] == ["A", "A,1", "B"]
 
 
 @pytest.mark.parametrize("background", ["", "trap '' INT; "])

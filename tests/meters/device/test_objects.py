@@ -355,14 +355,15 @@ def test_keys_go_to_the_server():
     def wanted(key_id, n_bytes):
         return axdr.array(axdr.structure(axdr.enum(key_id), axdr.octets(bytes(n_bytes))))
 
-    def refuse(key_id, wrapped):
+    def refuse(keys):
         raise ValueError("integrity check failed")
 
     assert action(lambda: setup.invoke(2, wanted(0, 24))) is ActionResult.OBJECT_UNAVAILABLE
-    device.state.key_transfer = lambda *key: taken.append(key)
+    device.state.key_transfer = taken.append
     setup.invoke(2, wanted(2, 40))
-    assert taken == [(2, bytes(40))]
-    for wrong in (wanted(4, 24), wanted(0, 23), axdr.array(), axdr.array(*wanted(0, 24).items * 5)):
+    assert taken == [{2: bytes(40)}]
+    doubled = axdr.array(*wanted(0, 24).items * 2)
+    for wrong in (wanted(4, 24), wanted(0, 23), axdr.array(), doubled, axdr.array(*wanted(0, 24).items * 5)):
         assert action(lambda wrong=wrong: setup.invoke(2, wrong)) is ActionResult.SCOPE_OF_ACCESS_VIOLATED
     device.state.key_transfer = refuse
     assert action(lambda: setup.invoke(2, wanted(0, 24))) is ActionResult.OTHER_REASON

@@ -64,6 +64,25 @@ def test_the_late_end_of_a_lost_line_leaves_the_next_one_alone():
     assert meters[17].session(Role.READER).status is AssociationStatus.NON_ASSOCIATED
 
 
+def test_a_stranger_s_line_ends_nobody_s_association():
+    meters = street()
+    port, stranger = WrapperPort(meters.get), WrapperPort(meters.get)
+    port.receive(wrapper.pack(READER, 17, AARQ))
+    assert stranger.receive(wrapper.pack(READER, 17, b"\xff"))
+    stranger.close()
+    assert meters[17].session(Role.READER).status is AssociationStatus.ASSOCIATED
+
+
+def test_an_association_that_was_opened_in_silence_ends_with_its_line():
+    meters = street()
+    initiate = acse.encode_initiate(acse.Initiate(acse.OFFERED, 500, response_allowed=False))
+    port = WrapperPort(meters.get)
+    assert port.receive(wrapper.pack(READER, 17, acse.encode(acse.Association(acse.CONTEXT_PLAIN, initiate)))) == b""
+    assert meters[17].session(Role.READER).status is AssociationStatus.ASSOCIATED
+    port.close()
+    assert meters[17].session(Role.READER).status is AssociationStatus.NON_ASSOCIATED
+
+
 @given(cuts=st.lists(st.integers(0, 120), max_size=8))
 def test_a_stream_may_be_chopped_anywhere(cuts):
     stream = wrapper.pack(READER, 17, AARQ) + wrapper.pack(READER, 17, GET) + wrapper.pack(READER, 17, GET)

@@ -394,7 +394,7 @@ def test_blocks_use_the_negotiated_length_and_never_exceed_it(limit, ciphered):
 
 
 def test_general_blocks_carry_requests_and_answers():
-    server = plain_meter(max_pdu_bytes=200)
+    server = plain_meter(max_pdu_bytes=200, block_transfer="general")
     request = apdu.encode(apdu.GetRequest(BUFFER))
     cut = blocks.cut(request, 12, 2)
     replies = [server.responses(READER, blocks.encode(block), 63) for block in cut[:-1]]
@@ -424,8 +424,96 @@ def test_lost_general_blocks_are_sent_again():
     assert answer_of_bytes(server, nested) == ExceptionResponse(2, 3)
 
 
-def test_general_blocks_without_end_are_given_up():
+def test_general_blocks_that_were_not_agreed_on_are_refused():
+    one = blocks.GeneralBlock(True, False, 1, 1, 0, apdu.encode(apdu.GetRequest(REGISTER)))
+    assert answer_of_bytes(plain_meter(), blocks.encode(one)) == ExceptionResponse(2, 3)
+
+
+def test_the_last_general_block_is_answered_again_where_the_answer_was_lost():
+    server = plain_meter(block_transfer="general")
+    cut = blocks.cut(apdu.encode(apdu.GetRequest(REGISTER)), 12, 1)
+    replies = [server.respond(READER, blocks.encode(block)) for block in (*cut, cut[-1])]
+    assert replies[-1] == replies[-2]
+    assert isinstance(apdu.decode(replies[-1]), apdu.GetResponse)
+
+
+def test_the_last_block_of_a_long_request_is_answered_again_but_not_carried_out_again():
     server = plain_meter()
+    raw = axdr.encode(axdr.i16(15))
+    shift = apdu.Method(8, CLOCK, 6)
+    requests = [
+        apdu.ActionRequestFirstBlock(shift, False, 1, raw[:1]),
+        apdu.ActionRequestBlock(True, 2, raw[1:]),
+        apdu.ActionRequestBlock(True, 2, raw[1:]),
+    ]
+    before_s = server.device.clock_s()
+    answers = [answer_of(server, request, Role.MANAGEMENT.sap) for request in requests]
+    assert [answer.result for answer in answers[1:]] == [ActionResult.SUCCESS] * 2
+    assert server.device.clock_s() == before_s + 15
+
+
+@pytest.mark.parametrize("invoke", [0x81, 0xC1])
+def test_a_set_or_action_that_is_not_to_be_confirmed_is_carried_out_in_silence(invoke):
+    server = plain_meter()
+    asked = apdu.ActionRequest(apdu.Method(8, CLOCK, 6), axdr.i16(15), invoke)
+    before_s = server.device.clock_s()
+    answer = server.respond(Role.MANAGEMENT.sap, apdu.encode(asked))
+    assert (answer is None) == (invoke == 0x81)
+    assert server.device.clock_s() == before_s + 15
+    assert server.respond(READER, apdu.encode(apdu.GetRequest(REGISTER, invoke))) is not None
+
+
+def test_an_association_without_an_answer_stands_in_silence():
+    server = plain_meter(association="fresh")
+    initiate = acse.encode_initiate(acse.Initiate(acse.OFFERED, 500, response_allowed=False))
+    assert server.respond(READER, acse.encode(acse.Association(acse.CONTEXT_PLAIN, initiate))) is None
+    assert isinstance(answer_of(server, apdu.GetRequest(REGISTER)), apdu.GetResponse)
+
+
+def test_an_association_with_nothing_in_common_is_rejected():
+    server = plain_meter(association="fresh")
+    nothing = acse.Association(acse.CONTEXT_PLAIN, acse.initiate_request(500, acse.Conformance.READ))
+    answer = aarq(server, nothing)
+    assert (answer.result, answer.initiate) == (acse.REJECTED, acse.INCOMPATIBLE_CONFORMANCE)
+
+
+def test_a_dedicated_key_opens_no_association():
+    server, head_end = meter(association="fresh")
+    channel, dedicated = head_end.channel, bytes(range(16))
+    opening = channel.seal(acse.initiate_request(500, dedicated_key=dedicated))
+    asked = acse.Association(acse.CONTEXT_CIPHERED, opening, acse.MECHANISM_HLS_GMAC, channel.own_title, bytes(8))
+    assert aarq(server, asked).result == acse.ACCEPTED
+    channel.use_dedicated(dedicated)
+    again = replace(asked, initiate=channel.seal_as("general_ded", acse.initiate_request(500)))
+    assert answer_of_bytes(server, acse.encode(again)) == ExceptionResponse(2, 3)
+    assert server.n_opened(READER) == 1
+
+
+def test_a_rejected_association_leaves_the_dedicated_key_of_the_open_one_alone():
+    server, head_end = meter(association="fresh")
+    channel, dedicated = head_end.channel, bytes(range(16))
+    opening = channel.seal(acse.initiate_request(500, dedicated_key=dedicated))
+    asked = acse.Association(acse.CONTEXT_CIPHERED, opening, acse.MECHANISM_HLS_GMAC, channel.own_title, bytes(8))
+    assert aarq(server, asked).result == acse.ACCEPTED
+    too_short = channel.seal(acse.initiate_request(10, dedicated_key=bytes(range(1, 17))))
+    assert aarq(server, replace(asked, initiate=too_short)).result == acse.REJECTED
+    assert server.session(Role.READER).channel.dedicated == dedicated
+
+
+def test_a_client_that_asks_with_our_own_challenge_proves_nothing():
+    server, head_end = meter(association="fresh")
+    conversation = head_end._conversation(Role.READER)
+    session = conversation.open()
+    pass_3 = session.send(server.handle(next(session)))
+    reader = server.session(Role.READER)
+    reader._challenges = (reader._challenges[1], reader._challenges[1])
+    with pytest.raises(ExchangeFailed, match="pass 3 or 4"):
+        session.send(server.handle(pass_3))
+    assert reader.status is AssociationStatus.NON_ASSOCIATED
+
+
+def test_general_blocks_without_end_are_given_up():
+    server = plain_meter(block_transfer="general")
     piece = bytes(30_000)
     for number in (1, 2):
         block = blocks.GeneralBlock(False, False, 1, number, 0, piece)
@@ -588,10 +676,12 @@ def test_new_keys_rule_from_the_next_request_on():
 def test_keys_that_cannot_be_taken_change_nothing(number, key):
     server, head_end = meter()
     sealed = bytes(24) if key is None else keywrap.wrap(key, server.secrets.master_key)
+    good = axdr.structure(axdr.enum(0), axdr.octets(keywrap.wrap(bytes(range(16)), server.secrets.master_key)))
     item = axdr.structure(axdr.enum(number), axdr.octets(sealed))
-    transfer = apdu.ActionRequest(Method(64, names.SECURITY_SETUP, 2), axdr.array(item))
-    told = server.respond(MANAGEMENT, head_end.channel.seal(apdu.encode(transfer)))
-    assert apdu.decode(head_end.channel.open(told)).result is not ActionResult.SUCCESS
+    for items in ([item], [good, item]):
+        transfer = apdu.ActionRequest(Method(64, names.SECURITY_SETUP, 2), axdr.array(*items))
+        told = server.respond(MANAGEMENT, head_end.channel.seal(apdu.encode(transfer)))
+        assert apdu.decode(head_end.channel.open(told)).result is not ActionResult.SUCCESS
     check_good_session_of(server, head_end)
 
 

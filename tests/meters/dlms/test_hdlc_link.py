@@ -533,3 +533,17 @@ def test_a_line_remembers_a_bounded_number_of_links() -> None:
     assert len(server.links) == MOST_LINKS
     assert set(answers[-10:]) == {hdlc.DM}
     assert set(answers[:-10]) == {hdlc.UA}
+
+
+def test_a_server_that_repeats_what_nobody_waits_for_has_lost_the_link():
+    """A late SNRM let the server count from 0 again; its answers no longer fit, and more polls would not help."""
+    meter = Meter(answer=lambda client, server, apdu: apdu if apdu else None)
+    client = HdlcClient(16, METER)
+    run(client.connect(), meter.server.receive)
+    for apdu in (b"", *(bytes([number]) for number in range(7))):
+        assert run(client.exchange(apdu), meter.server.receive) == (apdu or None)
+    linked(meter)
+    with pytest.raises(LinkLost, match="does not answer"):
+        run(client.exchange(b"ask"), meter.server.receive)
+    run(client.connect(), meter.server.receive)
+    assert run(client.exchange(b"ask"), meter.server.receive) == b"ask"
