@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 PUSHES = ("register", "profile", "daily_billing", "event_log", "last_gasp")
 LENGTH_CLASSES = 3
-PER_STRATUM = 4
+PER_STRATUM = 12
 MOST_METERS = 4096
 
 

@@ -9,6 +9,8 @@ import pytest
 from amiplan.meters import clock as days
 from amiplan.meters.commission import secrets_of
 from amiplan.meters.device.history import History
+from amiplan.meters.device.names import SECURITY_SETUP
+from amiplan.meters.dlms import apdu, axdr, keywrap
 from amiplan.meters.dlms.obis import IMPORT_ACTIVE, LOAD_PROFILE
 from amiplan.meters.rack import FIRST_SAP, MOST_ON_ONE_PORT, Clock, Rack
 from amiplan.meters.settings import ServiceSettings
@@ -92,6 +94,23 @@ def test_what_is_told_opens_the_meter_and_nothing_else() -> None:
     with pytest.raises(ValueError, match="refused, diagnostic 13"):
         stranger.open()
     assert server.counters["authentication"] == 1
+
+
+@pytest.mark.parametrize("security", ["suite_0", "suite_2"])
+def test_with_what_is_told_the_management_changes_a_key(security: str) -> None:
+    of, _ = rack(days.day_start_s(1), ServiceSettings(association="fresh", security=security))
+    server, told = of.server(3), of.told(3)
+    client = RawClient(told, "management", lambda request: server.respond(1, request))
+    client.open()
+    assert client.get(64, SECURITY_SETUP, 4).octets.hex() == told["client_system_title"]
+    new = bytes(range(len(bytes.fromhex(told["block_cipher_key"]))))
+    wrapped = axdr.octets(keywrap.wrap(new, bytes.fromhex(told["master_key"])))
+    item = axdr.array(axdr.structure(axdr.enum(0), wrapped))
+    assert client.ask(apdu.ActionRequest(apdu.Method(64, SECURITY_SETUP, 2), item)) == apdu.ActionResponse(
+        apdu.ActionResult.SUCCESS, None
+    )
+    assert server.secrets.keys is not None
+    assert server.secrets.keys.encryption == new
 
 
 def test_a_shared_port_knows_its_meters_and_no_others() -> None:
