@@ -14,8 +14,10 @@ from shapely.geometry.base import BaseGeometry
 
 from .buildings import classify_buildings, meters_from_addresses, meters_from_buildings, meters_from_cells
 from .clutter import landuse_clutter
+from .columns import texts
 from .desk import Desk, clip_roles
 from .given import given_meters
+from .kinds import unknown_kinds_note
 
 
 def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -28,6 +30,8 @@ def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.Geo
     buildings = classify_buildings(desk.frame("buildings"), addresses, landuse, rules)
     if "meters" in desk.audited:
         meters = given_meters(desk.frame("meters"), buildings, rules)
+        note = unknown_kinds_note(texts(desk.frame("meters"), "kind"))
+        desk.notes += [note] if note else []
     elif "buildings" in desk.audited or "addresses" in desk.audited:
         parts = [meters_from_buildings(buildings, rules), meters_from_addresses(addresses, buildings, rules)]
         meters = _stacked([part for part in parts if len(part)], desk.crs)

@@ -14,6 +14,7 @@ from .clutter import polygon_at
 from .columns import lengths_m, numbers, texts
 from .inputs import InferenceRules
 from .keys import place_ids, place_names, text_keys
+from .kinds import known_kinds
 from .lines import PLACED
 from .terrain import FOOT_M
 
@@ -64,7 +65,8 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
     x, y = np.round(meters.geometry.x.to_numpy(), 3), np.round(meters.geometry.y.to_numpy(), 3)
     order = np.lexsort((texts(meters, "kind").astype(str), texts(meters, "bus").astype(str), y, x))
     meters, x, y = meters.iloc[order].reset_index(drop=True), x[order], y[order]
-    ids, kind = texts(meters, "meter_id"), texts(meters, "kind")
+    ids = texts(meters, "meter_id")
+    kind, unknown_kind = known_kinds(texts(meters, "kind"))
     height_m, _ = lengths_m(meters, "height_m", "height_ft", FOOT_M["ft"])
     floor, _ = numbers(meters, "floor")
     phases, _ = numbers(meters, "phases")
@@ -74,7 +76,7 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
     missing = {
         "place": meters[PLACED].to_numpy(dtype=bool) if PLACED in meters else np.zeros(len(meters), dtype=bool),
         "id": ids == "",
-        "kind": kind == "",
+        "kind": (kind == "") | unknown_kind,
         "height": ~np.isfinite(height_m) & ~np.isfinite(floor),
         "phases": ~np.isfinite(phases),
     }

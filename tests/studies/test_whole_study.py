@@ -153,3 +153,14 @@ def test_a_cluster_gives_the_same_results(street: Path, study: Study) -> None:
         found = run(made.made_case(street), Workers(scheduler=cluster.scheduler_address))
     assert found.kpis.equals(study.kpis)
     assert found.cost.equals(study.cost)
+
+
+def test_a_kind_that_is_not_known_is_used_flagged_and_told(tmp_path: Path) -> None:
+    kinds = ["Residential", "kiosk", "", "farm"]
+    rows = [f"m{n},{made.X_M + 25 * n},{made.Y_M},{kind}" for n, kind in enumerate(kinds)]
+    (tmp_path / "meters.csv").write_text("meter_id,x,y,kind\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    study = study_of(made.made_case(tmp_path, {"lorawan": {}}))
+    flags = dict(zip(study.meters["meter_id"], study.meters["data_flag"], strict=True))
+    assert ["kind" in flags[f"m{n}"] for n in range(4)] == [False, True, True, False]
+    assert any("'kiosk'" in line for line in study.warnings)
+    assert made.sums_to_all(study.meters, 4)
