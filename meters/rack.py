@@ -62,6 +62,8 @@ class Rack:
         How the meters are read; the association must be opened by the client, so ``fresh`` is what fits.
     seed
         Of the study: registers, titles and keys follow from it.
+    first_counter
+        Where the meters' invocation counters begin, as for `MeterServer`.
     shared
         All meters behind one port, told apart by server SAP or logical HDLC address.
 
@@ -77,12 +79,13 @@ class Rack:
         seed: int,
         clock: Clock,
         shared: bool = False,
+        first_counter: int = 1,
     ) -> None:
         most = MOST_ON_ONE_PORT[settings.framing]
         if shared and keys.size > most:
             raise ValueError(f"{keys.size} meters behind one {settings.framing} port: it addresses {most} at most")
         self.keys, self.kinds, self.settings = keys, kind_codes(kinds), settings
-        self.seed, self.clock, self.shared = seed, clock, shared
+        self.seed, self.clock, self.shared, self.first_counter = seed, clock, shared, first_counter
         self._n_intervals = _at_least_hourly(settings.n_intervals)
         self._first_day = max(0, _day_of(clock.start_s) - DAYS_BEFORE)
         self._batch = max(LEAST_TOGETHER, MOST_TOGETHER * DAYS_BEFORE // max(_day_of(clock.start_s), DAYS_BEFORE))
@@ -145,7 +148,8 @@ class Rack:
     def _commissioned(self, row: int) -> MeterServer:
         key = int(self.keys[row])
         device = Device(title_of(key, self.seed), key, self._history(row), self.settings, self.clock.now_s, self.seed)
-        return MeterServer(device, secrets_of(key, self.settings, self.seed), self.settings)
+        secrets = secrets_of(key, self.settings, self.seed)
+        return MeterServer(device, secrets, self.settings, first_counter=self.first_counter)
 
     def _history(self, row: int) -> History:
         """The meter's window to the end of the running day, computed with its neighbours."""

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ SECURITIES = ("none", "lls", "hls5")
 LAST_DAY = 366
 """Registers are summed from day 0 on, so a clock far ahead would make each meter's first answer slow."""
 LAST_PORT = 65_535
+COUNTERS_PER_S = 4
+"""Invocation counters that pass with every second of the machine's clock; a choice of ours."""
 CONNECTIONS, LEAST_CONNECTIONS, OWN_FILES = 4096, 32, 128
 """Connections for which file handles are asked for, without which nothing is served, and handles for all else."""
 
@@ -170,9 +173,26 @@ def _rack(
     running = Clock(_start_s(record, options), options.pace)
     keys, kinds = fleet["key"].to_numpy(np.uint64), fleet["kind"].to_numpy(object)
     try:
-        return Rack(keys, kinds, settings, seed=int(record["seed"]), clock=running, shared=options.one_port)
+        return Rack(
+            keys,
+            kinds,
+            settings,
+            seed=int(record["seed"]),
+            clock=running,
+            shared=options.one_port,
+            first_counter=first_counter(time.time()),
+        )
     except ValueError as wrong:
         raise UserError(f"{folder}: {wrong}") from None
+
+
+def first_counter(machine_time_s: float) -> int:
+    """Where invocation counters begin when the machine's clock shows this: above those of any earlier serve.
+
+    The same titles and keys come back whenever a study is served, so their counters must not; a meter may send
+    ``COUNTERS_PER_S`` APDUs a second, on average, before a later start would repeat one.
+    """
+    return 1 + int(max(machine_time_s - clock.day_start_s(0), 0.0) * COUNTERS_PER_S) % 2**31
 
 
 # -- doors -------------------------------------------------------------------------------------------------------

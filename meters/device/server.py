@@ -74,6 +74,8 @@ class MeterServer:
         Keys, client title, password. ValueError where the settings ask for a suite and the keys do not fit it.
     settings
         How it is read; those of the device unless given.
+    first_counter
+        Invocation counter of the first APDU it ciphers, above all that the same title and keys have used before.
 
     Attributes
     ----------
@@ -82,7 +84,9 @@ class MeterServer:
         unprotected, not_associated, denied, exhausted.
     """
 
-    def __init__(self, device: Device, secrets: RoleSecrets, settings: ServiceSettings | None = None) -> None:
+    def __init__(
+        self, device: Device, secrets: RoleSecrets, settings: ServiceSettings | None = None, *, first_counter: int = 1
+    ) -> None:
         self.device, self.secrets = device, secrets
         self.settings = settings if settings is not None else device.settings
         suite = secrets.keys.suite if secrets.keys is not None else None
@@ -91,7 +95,7 @@ class MeterServer:
                 f"security {self.settings.security} needs keys of that suite and a client title of 8 bytes"
             )
         self.counters: Counter[str] = Counter()
-        self._spent = _Spent()
+        self._spent = _Spent(first_counter)
         self._sessions: dict[Role, Session] = {}
         self._new_keys: dict[int, bytes] = {}
         self._n_pushed = 0

@@ -10,6 +10,7 @@ from amiplan.meters import clock as days
 from amiplan.meters.commission import secrets_of
 from amiplan.meters.device.history import History
 from amiplan.meters.device.names import SECURITY_SETUP
+from amiplan.meters.device.rights import Role
 from amiplan.meters.dlms import apdu, axdr, keywrap
 from amiplan.meters.dlms.obis import IMPORT_ACTIVE, LOAD_PROFILE
 from amiplan.meters.rack import FIRST_SAP, MOST_ON_ONE_PORT, Clock, Rack
@@ -35,7 +36,7 @@ class Hand(Clock):
         object.__setattr__(self, "hand_s", now_s)
 
 
-def rack(now_s: float, settings: ServiceSettings = FRESH, **more: bool) -> tuple[Rack, Hand]:
+def rack(now_s: float, settings: ServiceSettings = FRESH, **more: int) -> tuple[Rack, Hand]:
     hand = Hand(now_s)
     return Rack(KEYS, KINDS, settings, seed=3, clock=hand, **more), hand
 
@@ -127,3 +128,10 @@ def test_what_cannot_be_is_refused() -> None:
     settings = ServiceSettings(association="fresh", security="none", framing="hdlc")
     with pytest.raises(ValueError, match="behind one hdlc port"):
         Rack(many, np.full(many.size, 0), settings, seed=1, clock=Clock(days.day_start_s(1)), shared=True)
+
+
+def test_counters_begin_where_they_are_told() -> None:
+    of, _ = rack(days.day_start_s(1), ServiceSettings(association="fresh"), first_counter=5000)
+    server = of.server(0)
+    assert server.session(Role.READER).channel.take_counter() == 5000
+    assert server.session(Role.MANAGEMENT).channel.take_counter() == 5001

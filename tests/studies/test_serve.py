@@ -23,6 +23,7 @@ from amiplan.meters.dlms.hdlc import connect
 from amiplan.meters.dlms.hdlc_link import LinkLost
 from amiplan.meters.dlms.obis import IMPORT_ACTIVE, LOAD_PROFILE, Obis
 from amiplan.studies.cli import main
+from amiplan.studies.serve import first_counter
 from raw_client import RawClient, Wire
 from served import KINDS, SEED, fleet_folder, served
 
@@ -367,3 +368,10 @@ def test_ctrl_c_ends_it_with_130(tmp_path: Path, background: str) -> None:
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_counters_of_a_later_serve_begin_above_those_of_an_earlier_one(tmp_path: Path) -> None:
+    begin_s = 1_767_225_600.0  # 1 January 2026
+    assert first_counter(begin_s - 5.0) == first_counter(begin_s) == 1
+    assert first_counter(begin_s + 100.0) == 401
+    assert first_counter(begin_s + 1e12) < 2**31 + 1
