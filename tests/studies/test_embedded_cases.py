@@ -21,6 +21,7 @@ import pytest
 from amiplan.studies.case import Case, embedded_cases, read_case
 from amiplan.studies.cli import main
 from amiplan.studies.commands import run_case
+from amiplan.studies.export import write_results
 from amiplan.studies.run import run
 from amiplan.studies.settings import UserError
 from amiplan.studies.states import meter_states
@@ -81,10 +82,16 @@ def cheapest(study: Study) -> str:
 
 
 def test_the_cheapest_technology_differs_and_the_rent_of_sites_flips_it() -> None:
-    """Collectors stand on the village's own substations, in the countryside on rented roofs and towers."""
+    """Collectors stand on the village's own substations, in the countryside on rented roofs and towers.
+
+    Without the rent the countryside's first two change places.
+    """
     north, village = (study_of(area) for area in AREAS)
     assert cheapest(north) != cheapest(village)
+    first_two = set(north.tco.nsmallest(2, "eac_per_meter")["technology"])
+    assert first_two == {cheapest(north), cheapest(village)}
     case = read_case(embedded_cases()["north_bayreuth"])
+    case = replace(case, technologies=tuple(one for one in case.technologies if one.name in first_two))
     free = {"rent_roof_commercial": {"low": 0.0, "mode": 0.0, "high": 0.0}}
     economics = replace(case.settings.economics, overrides=free)
     without_rent = run(replace(case, settings=replace(case.settings, economics=economics)), Workers(2))
@@ -99,9 +106,9 @@ def test_tiers_agree_on_the_same_draws() -> None:
 
 @pytest.mark.parametrize("area", ["schutterwald"])
 def test_a_second_run_writes_equal_bytes(area: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a", "b"):
-        assert main(["demo", area, "-o", str(tmp_path / name), "--workers", "1" if name == "a" else "2"]) == 0
+    assert main(["demo", area, "-o", str(tmp_path / "a"), "--workers", "1"]) == 0
     capsys.readouterr()
+    write_results(study_of(area), tmp_path / "b")
     for name in ("run.json", "kpis.csv", "cost.csv", "meters.parquet", "report.html"):
         assert filecmp.cmp(tmp_path / "a" / name, tmp_path / "b" / name, shallow=False), name
     for layer, _ in pyogrio.list_layers(tmp_path / "a" / "study.gpkg"):
