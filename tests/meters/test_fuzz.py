@@ -19,6 +19,8 @@ from amiplan.meters.dlms import axdr, buffers
 from dlms_fuzz import BATCH, Target
 from mutations import LENGTHS
 
+pytestmark = pytest.mark.slow
+
 N_TEST, N_VERIFY = 100_000, 10_000_000
 VERIFY_FROM = 10_000
 """First batch of `make verify`, so that it repeats nothing of the quick test."""

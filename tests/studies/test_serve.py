@@ -27,6 +27,8 @@ from amiplan.studies.serve import first_counter
 from raw_client import RawClient, Wire
 from served import KINDS, SEED, fleet_folder, served
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = {
     "meter_id", "host", "port", "server_sap", "client_saps", "system_title", "client_system_title",
     "block_cipher_key", "authentication_key", "framing", "security", "hdlc_server_address_bytes",
