@@ -14,7 +14,7 @@ from .device import names
 from .dlms import buffers
 from .dlms.axdr import Value
 from .dlms.obis import ENERGY_REGISTERS, Obis
-from .push import n_rows_of, period_s
+from .push import period_s
 from .settings import ServiceSettings
 
 Array = NDArray[Any]
@@ -97,11 +97,6 @@ def profile_reading(service: str, buffer: Value, settings: ServiceSettings, time
     if time_s is not None and not np.array_equal(found, time_s):
         raise ValueError("rows are missing, or other rows came than were asked for")
     return Reading(service, channels, found, values.reshape(len(rows), len(channels)))
-
-
-def expected_rows(service: str, settings: ServiceSettings) -> int:
-    """Rows that a reading of a profile brings when the meter has them all."""
-    return n_rows_of(service, settings)
 
 
 def _u32(value: Value) -> int:

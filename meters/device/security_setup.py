@@ -72,8 +72,11 @@ class SecuritySetup(Interface):
         if asked & ~_ALL_BITS[self.version] or asked & self.policy != self.policy:
             raise ActionError(ActionResult.READ_WRITE_DENIED)
         state = self.device.state
-        if state.security_activate is not None:
-            state.security_activate(asked)
+        if asked == self.policy:
+            return
+        if state.security_activate is None:  # nobody would enforce it
+            raise ActionError(ActionResult.OBJECT_UNAVAILABLE)
+        state.security_activate(asked)
         state.security_policy = asked
 
     def _transfer(self, parameters: Value) -> None:

@@ -340,6 +340,9 @@ def test_the_security_setup_says_how_messages_are_protected(security, protection
 def test_a_policy_can_only_become_stricter():
     device, objects, _ = a_meter(NOW, protection="authenticated")
     setup, told = objects[64, names.SECURITY_SETUP], []
+    setup.invoke(1, axdr.enum(1))
+    assert action(lambda: setup.invoke(1, axdr.enum(3))) is ActionResult.OBJECT_UNAVAILABLE
+    assert setup.attribute(2).number == 1
     device.state.security_activate = told.append
     for weaker in (0, 2, 7):
         assert action(lambda weaker=weaker: setup.invoke(1, axdr.enum(weaker))) is ActionResult.READ_WRITE_DENIED
