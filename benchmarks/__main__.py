@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 from amiplan.channels.draws import Draws
-from amiplan.channels.technology import Scenario, Siting, Technology
+from amiplan.channels.scenario import Scenario
+from amiplan.channels.technology import Siting, Technology
 from amiplan.meters.load import profile
 from amiplan.planner.exchanges import exchanges_of
 from amiplan.planner.links import links_of
@@ -21,7 +22,7 @@ from amiplan.planner.simulate import replicate
 from amiplan.studies.assemble import area_of
 from amiplan.studies.case import embedded_cases, read_case
 
-from . import dlms, serve_load
+from . import dlms, powerline_area, serve_load
 
 RUNS = 3
 
@@ -58,6 +59,7 @@ def main() -> None:
     )
     for technology in case.technologies:
         show(*one_replication(technology, area, candidates, settings))
+    powerline_area.figures()
     dlms.figures()
     serve_load.main()
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cable import Cable
+
 Array = NDArray[Any]
 
 
@@ -32,6 +34,10 @@ class Enclosure(IntEnum):
     BASEMENT = 3
     STEEL_CABINET = 4
     PIT = 5
+
+
+CUSTOMER_CLASSES = ("house", "flat", "farm", "commercial", "public", "industrial", "other")
+"""Customers behind a power line, as far as their appliances differ; the kinds of the meter table."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class CablePaths:
     edge_from, edge_to : (n_edges,) int32 feeder node rows;  edge_length_m : (n_edges,) float64 [m]
     edge_cable : (n_edges,) int16
         Row in ``cables``.
-    cables : names of cable types, as the cable table of ``powerline.cables`` knows them.
+    cables : cable types, resolved (``powerline.cables.cable_named``).
     feeder_area : (n_feeder_nodes,) int32
         Transformer row (= site row) that feeds the node; -1 for a dead island.
     meter_feeder_node : (n_meters,) int32
@@ -112,13 +118,15 @@ class CablePaths:
         Along the cables [m].
     node_key : (n_nodes,) uint64
         Stable key of the meter or site.
+    meter_class : (n_meters,) int8
+        Customer of each meter, row of ``CUSTOMER_CLASSES``; None where all are houses.
     """
 
     edge_from: Array
     edge_to: Array
     edge_length_m: Array
     edge_cable: Array
-    cables: tuple[str, ...]
+    cables: tuple[Cable, ...]
     feeder_area: Array
     meter_feeder_node: Array
     site_feeder_node: Array
@@ -130,6 +138,7 @@ class CablePaths:
     node_key: Array
     n_meters: int
     n_sites: int
+    meter_class: Array | None = None
 
     @property
     def n_links(self) -> int:

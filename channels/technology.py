@@ -8,7 +8,7 @@ A link runs *up* from ``from_node`` to ``to_node`` and *down* the other way.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .draws import Draws
 from .paths import CablePaths, RadioPaths
+from .scenario import Scenario
 
 Array = NDArray[Any]
 Paths = RadioPaths | CablePaths
@@ -81,128 +82,6 @@ class Influence(Enum):
     LOAD_IMPEDANCE = "load_impedance"
     CABLE = "cable"
     DUTY_CYCLE = "duty_cycle"
-
-
-def parameter(
-    default: Any,
-    unit: str,
-    meaning: str,
-    source: str,
-    *,
-    confidence: str = "A",
-    minimum: float | None = None,
-    maximum: float | None = None,
-) -> Any:
-    """A configuration field of a technology: default, unit, meaning and source in one place.
-
-    confidence
-        A: read in the source; B: well known, to be checked; C: uncertain, a choice of ours.
-    minimum, maximum
-        Inclusive limits; a value outside is refused when the case file is read.
-    """
-    notes = {
-        "unit": unit,
-        "meaning": meaning,
-        "source": source,
-        "confidence": confidence,
-        "minimum": minimum,
-        "maximum": maximum,
-    }
-    if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: default, metadata=notes)
-    return field(default=default, metadata=notes)
-
-
-def parameters_of(technology: Any) -> list[dict[str, Any]]:
-    """Rows of a technology or its class.
-
-    Columns ``name, value, default, unit, meaning, source, confidence, minimum, maximum``.
-    """
-    instance = technology() if isinstance(technology, type) else technology
-    return [_parameter_row(instance, item) for item in fields(instance) if item.metadata]
-
-
-def _parameter_row(instance: Any, item: Field[Any]) -> dict[str, Any]:
-    default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc, operator]
-    return {"name": item.name, "value": getattr(instance, item.name), "default": default, **item.metadata}
-
-
-_UTILITIES = "practice of utilities; no standard stands behind it"
-
-
-@dataclass(frozen=True)
-class WallSettings:
-    """What encloses a meter, the same for every radio technology; each loss is uniform between its two ends.
-
-    Raises ValueError where a lowest loss is negative or above its highest. Indoor meters follow ITU-R P.2109-1.
-    """
-
-    facade_box_low_db: float = parameter(
-        3.0, "dB", "lowest loss of a box on the facade", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-    facade_box_high_db: float = parameter(
-        6.0, "dB", "highest loss of a box on the facade", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-    basement_low_db: float = parameter(
-        10.0,
-        "dB",
-        "lowest loss of a basement beyond indoor",
-        "measurements",
-        confidence="B",
-        minimum=0.0,
-        maximum=100.0,
-    )
-    basement_high_db: float = parameter(
-        15.0,
-        "dB",
-        "highest loss of a basement beyond indoor",
-        "measurements",
-        confidence="B",
-        minimum=0.0,
-        maximum=100.0,
-    )
-    steel_cabinet_low_db: float = parameter(
-        10.0, "dB", "lowest loss of a steel cabinet", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-    steel_cabinet_high_db: float = parameter(
-        20.0, "dB", "highest loss of a steel cabinet", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-    pit_low_db: float = parameter(
-        20.0, "dB", "lowest loss of a pit with its lid", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-    pit_high_db: float = parameter(
-        35.0, "dB", "highest loss of a pit with its lid", _UTILITIES, confidence="C", minimum=0.0, maximum=100.0
-    )
-
-    def __post_init__(self) -> None:
-        for kind in ("facade_box", "basement", "steel_cabinet", "pit"):
-            low, high = getattr(self, f"{kind}_low_db"), getattr(self, f"{kind}_high_db")
-            if not 0.0 <= low <= high:
-                raise ValueError(f"{kind}_low_db ({low:g}) must lie between 0 and {kind}_high_db ({high:g})")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is moved for all technologies at once; the neutral scenario changes nothing.
-
-    noise_offset_db
-        Added to every receiver's noise and interference floor [dB].
-    enclosure_offset_db
-        Added to every building and enclosure loss [dB].
-    load_impedance_factor
-        Multiplies every house impedance on the power line [1], positive.
-    interference
-        False switches off what other meters and sites transmit (collisions, overlapping traffic).
-    walls
-        What box, basement, cabinet and pit cost every radio.
-    """
-
-    name: str = "typical"
-    noise_offset_db: float = 0.0
-    enclosure_offset_db: float = 0.0
-    load_impedance_factor: float = 1.0
-    interference: bool = True
-    walls: WallSettings = field(default_factory=WallSettings)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from .audit import (
     recoded,
     refuse_unusable,
 )
+from .cable_faults import Resolver
 from .clutter import clutter_at
 from .columns import texts
 from .crs import MAX_LENGTH_ERROR, length_error, middle_lon_lat, working_crs
@@ -39,13 +40,16 @@ ESSENTIAL_ROLES = ("boundary", "meters", "transformers", "cables", "candidate_si
 POINT_ROLES = ("meters", "addresses", "transformers", "buses", "masts", "poles", "operator_cells", "candidate_sites")
 
 
-def build_area(inputs: AreaInputs, base_path: Path) -> tuple[ServiceArea, CandidateSites]:
+def build_area(
+    inputs: AreaInputs, base_path: Path, known_cable: Resolver | None = None
+) -> tuple[ServiceArea, CandidateSites]:
     """Read, audit, infer and put together everything the map says.
 
     Parameters
     ----------
     inputs : the ``[area]`` section.
     base_path : folder that the paths in it are relative to.
+    known_cable : raises ValueError for a cable type that is not known; None where no power line is planned.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def build_area(inputs: AreaInputs, base_path: Path) -> tuple[ServiceArea, Candid
         raise ValueError(f"area {inputs.name}: no usable meter is left; the area is empty")
     boundary = desk.area if desk.area is not None else hull(meters, inputs.rules.boundary_margin_m)
     _clip_context(desk, boundary)
-    transformers, feeders, meters = find_network(desk, meters, buildings)
+    transformers, feeders, meters = find_network(desk, meters, buildings, known_cable)
     meters = meters.assign(
         clutter=clutter_at(meters["x_m"].to_numpy(), meters["y_m"].to_numpy(), landuse, buildings, inputs.rules)
     )

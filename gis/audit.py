@@ -39,7 +39,6 @@ CODES: Mapping[str, str] = {
     "not_in_service": "the row is marked as out of service",
     "not_low_voltage": "the bus belongs to another voltage level",
     "self_loop": "both ends of the line are one node",
-    "no_length": "the line has neither a drawn course nor a length",
     "isolated": "no line in service ends here",
 }
 """Audit codes and their meaning; the planner maps them to reasons."""

@@ -29,10 +29,14 @@ Array = NDArray[Any]
 class GivenNetwork:
     """The user's network: feeders, the node of each bus, faults of its rows, and oddities that were kept.
 
-    bus_node : bus id to node row.  qa : DataFrame with the columns of the fault list.
+    lines : the cables in use after switches, between nodes of their own numbering.
+    fed_node : nodes of that numbering which a live transformer feeds.
+    bus_node : bus id to node row of ``feeders``.  qa : DataFrame with the columns of the fault list.
     """
 
     feeders: FeederNetwork
+    lines: Lines
+    fed_node: Array
     bus_node: dict[str, int]
     cables_listed: pd.DataFrame
     buses_listed: pd.DataFrame
@@ -77,6 +81,8 @@ def given_network(
     alone = isolated(buses, bus_node, buses_listed)
     return GivenNetwork(
         feeders,
+        lines,
+        site_node[(site_node >= 0) & ~dead_sites],
         bus_node,
         cables_listed,
         pd.concat([buses_listed, alone], ignore_index=True),

@@ -384,6 +384,8 @@ def check_rules(rules: InferenceRules) -> None:
 def check_inputs(inputs: AreaInputs) -> None:
     """Raise ValueError for a number of the ``[area]`` section or of its rules outside its limits, naming it."""
     _check_limits(inputs, "area")
+    if inputs.zero_length_cables not in ("refuse", "joint"):
+        raise ValueError(f'area.zero_length_cables = {inputs.zero_length_cables!r}: write "refuse" or "joint"')
     check_rules(inputs.rules)
 
 
@@ -418,6 +420,8 @@ class AreaInputs:
     max_bad_share : a layer with a larger share of faulty rows is refused [0 to 1].
     cable_types : the user's names of cable types to names that the power-line model knows, as
         ``{"4c_70" = "NAYY 4x70"}``; a name that is not mapped is passed on as it is.
+    radial : the given cables must form trees; a cable that closes a loop is refused. Else loops are kept.
+    zero_length_cables : "refuse", or "joint" where cables of length 0 join two buses (`rules.joint_length_m`).
     """
 
     name: str
@@ -446,6 +450,8 @@ class AreaInputs:
         0.2, "1", "a layer with a larger share of faulty rows is refused", _OURS, minimum=0.0, maximum=1.0
     )
     cable_types: dict[str, str] = field(default_factory=dict)
+    radial: bool = False
+    zero_length_cables: str = "refuse"
 
 
 LAYER_ROLES = tuple(item.name for item in fields(AreaInputs) if "LayerInput" in str(item.type))

@@ -27,9 +27,10 @@ def by_place(cables: Audited, rules: InferenceRules) -> Any:
     """Lines joined by place: cut where another line's end touches them, ends within the tolerance are one node."""
     frame = sorted_frame(cables.frame)
     code, length_m = line_faults(frame)
-    code = np.where((code == "") & (length_m == 0), "bad_value", code)
+    drawn = np.asarray(frame.geometry.array, dtype=object)
+    code = np.where((code == "") & (shapely.length(drawn) == 0) & (length_m == 0), "bad_value", code)  # joins nothing
     good = np.flatnonzero(code == "")
-    shapes = np.asarray(frame.geometry.array, dtype=object)[good]
+    shapes = drawn[good]
     pieces, origin = _cut_at_ends(shapes, rules.snap_tolerance_m)
     share = shapely.length(pieces) / np.maximum(shapely.length(shapes), 1e-9)[origin]
     first, last = line_ends(pieces)
@@ -47,7 +48,7 @@ def by_place(cables: Audited, rules: InferenceRules) -> Any:
         frame["row"].to_numpy()[rows],
         group[:n].astype(np.int64),
         group[n:].astype(np.int64),
-        np.maximum(length_m[rows] * share, 1e-3),
+        np.where(length_m[rows] > 0, np.maximum(length_m[rows] * share, 1e-3), 0.0),
         texts(frame, "cable")[rows],
         pieces,
     )

@@ -40,22 +40,29 @@ class Lines:
         return Lines(**{name: getattr(self, name)[keep] for name in self.__dataclass_fields__})
 
 
-def line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
-    """Code of each line row, and its length: from its column where there is one, else as drawn [m]."""
+def line_lengths(frame: gpd.GeoDataFrame) -> tuple[Array, Array, Array]:
+    """Length of each line row from its column where there is one, else as drawn [m]; and what is wrong with it.
+
+    Returns
+    -------
+    (n,) length [m]; (n,) bool: told, but negative or no number; (n,) bool: neither told nor drawn.
+    """
     drawn_m = shapely.length(np.asarray(frame.geometry.array, dtype=object))
     metres, bad_metres = numbers(frame, "length_m")
     kilometres, bad_kilometres = numbers(frame, "length_km")
     told_m = np.where(np.isfinite(metres), metres, kilometres * 1000.0)
     unknown = ~np.isfinite(told_m) & (frame[PLACED].to_numpy(dtype=bool) if PLACED in frame else False)
     length_m = np.where(np.isfinite(told_m), told_m, drawn_m)
+    return length_m, bad_metres | bad_kilometres | ~(length_m >= 0), unknown
+
+
+def line_faults(frame: gpd.GeoDataFrame) -> tuple[Array, Array]:
+    """Code of each line row, and its length [m]; lengths that nothing can be built from are refused before."""
+    length_m, _, _ = line_lengths(frame)
     active, bad_flag = flags(frame, "in_service", True)
     ids = texts(frame, "cable_id")
     again = (ids != "") & pd.Series(ids, dtype=object).duplicated().to_numpy()
-    code = np.select(
-        [again, bad_metres | bad_kilometres | bad_flag | ~(length_m >= 0), unknown, ~active],
-        ["duplicate_id", "bad_value", "no_length", "not_in_service"],
-        "",
-    ).astype(object)
+    code = np.select([again, bad_flag, ~active], ["duplicate_id", "bad_value", "not_in_service"], "").astype(object)
     return code, length_m
 
 

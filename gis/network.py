@@ -12,47 +12,60 @@ from numpy.typing import NDArray
 
 from .area import FeederNetwork
 from .audit import Audited, refuse_unusable
+from .cable_faults import Resolver, drawn_lengths_note, refuse_lengths, refuse_loops, refuse_types
 from .clutter import built_ratio
 from .columns import texts
 from .desk import Desk, added_flag, with_faults
 from .feeders import attach_meters, given_network, unknown_transformers
 from .given import given_transformers, no_transformers
 from .inferred import infer_network
+from .inputs import InferenceRules
 from .sites import mapped_substations
 
 Array = NDArray[Any]
 
 
 def find_network(
-    desk: Desk, meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
+    desk: Desk, meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, known_cable: Resolver | None
 ) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
-    """Transformers and feeders as given, else inferred, and the meters with their transformer and feeder node."""
+    """Transformers and feeders as given, else inferred, and the meters with their transformer and feeder node.
+
+    Raises ValueError for a cable without length, of a type that ``known_cable`` refuses, or in a loop that may not be.
+    """
     rules = desk.inputs.rules
     own = "transformers" in desk.audited
     given = given_transformers(desk.frame("transformers"), rules) if own else no_transformers(desk.crs)
     if "cables" in desk.audited:
         if not own:
             raise ValueError("area.cables is given without area.transformers; name the layer of transformers too")
-        return _given_network(desk, meters, given)
+        return _given_network(desk, meters, given, known_cable)
     if not own and "power" in desk.audited:
         given = mapped_substations(desk.frame("power"), rules)
     transformers, feeders, meters = _inferred_network(desk, meters, given, own)
+    _check_inferred_types(rules, feeders, known_cable)
     x_m, y_m = transformers["x_m"].to_numpy(), transformers["y_m"].to_numpy()
     in_town = built_ratio(x_m, y_m, buildings) >= rules.town_cover_ratio  # no transformer on a pole there
     return transformers.assign(mount=transformers["mount"].mask(in_town, "ground")), feeders, meters
 
 
 def _given_network(
-    desk: Desk, meters: gpd.GeoDataFrame, transformers: gpd.GeoDataFrame
+    desk: Desk, meters: gpd.GeoDataFrame, transformers: gpd.GeoDataFrame, known_cable: Resolver | None
 ) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
     rules = desk.inputs.rules
     switches = desk.layers["switches"].frame if "switches" in desk.layers else None
-    network = given_network(_with_known_types(desk), desk.audited.get("buses"), switches, transformers, rules)
+    cables = _with_known_types(desk)
+    refuse_lengths(cables, desk.inputs.zero_length_cables)
+    desk.notes += drawn_lengths_note(cables)
+    network = given_network(cables, desk.audited.get("buses"), switches, transformers, rules)
     desk.listed += [network.cables_listed, network.buses_listed, network.switches_listed]
     node, transformer, guessed, qa = attach_meters(meters, network, transformers, rules)
     desk.qa += [network.qa, qa]
     _say_unknown(desk, qa, len(meters), own=True)
     refuse_unusable(with_faults(desk.audited["cables"], network.cables_listed), desk.inputs.max_bad_share)
+    if known_cable is not None:
+        refuse_types(cables, network.lines, desk.inputs.cable_types, known_cable)
+    if desk.inputs.radial:
+        refuse_loops(cables, network.lines, network.fed_node)
     if guessed.any():
         desk.notes.append(f"{int(guessed.sum())} of {len(meters)} meters were joined to the nearest cable node.")
     lost = int((transformer < 0).sum())
@@ -96,6 +109,16 @@ def _with_known_types(desk: Desk) -> Audited:
         return audited
     named = [types.get(name, name) for name in texts(audited.frame, "cable").tolist()]
     return replace(audited, frame=audited.frame.assign(cable=np.array(named, dtype=object)))
+
+
+def _check_inferred_types(rules: InferenceRules, feeders: FeederNetwork, known_cable: Resolver | None) -> None:
+    """Raise ValueError where a rule names a cable type, in use, that is not known."""
+    for name in ("main_cable", "service_cable"):
+        if known_cable is not None and getattr(rules, name) in feeders.cables:
+            try:
+                known_cable(getattr(rules, name))
+            except ValueError as error:
+                raise ValueError(f"area.rules.{name}: {error}") from None
 
 
 def _say_unknown(desk: Desk, qa: pd.DataFrame, n_meters: int, own: bool) -> None:

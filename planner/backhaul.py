@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels.technology import Exchanges, Outcome, Reason, parameter
+from ..channels.parameters import parameter
+from ..channels.technology import Exchanges, Outcome, Reason
 
 Array = NDArray[Any]
 

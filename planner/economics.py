@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..channels.technology import parameter
+from ..channels.parameters import parameter
 from .catalogue import Catalogue, CatalogueItem, nearest
 from .cost_rules import ROLES
 from .finance import TIMINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..channels.cable import Cable
 from ..channels.draws import Draws, MedianDraws
-from ..channels.paths import CablePaths, Enclosure, RadioPaths
+from ..channels.paths import CUSTOMER_CLASSES, CablePaths, Enclosure, RadioPaths
+from ..channels.powerline.cables import cable_named
 from ..channels.powerline.pairs import area_pairs
-from ..channels.technology import Medium, Paths, Scenario, Siting, Technology
+from ..channels.scenario import Scenario
+from ..channels.technology import Medium, Paths, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.terrain import Terrain, profiles_m
 from .positions import PositionMix, antenna_height_m
@@ -60,6 +64,7 @@ def links_of(
     *,
     built: Array | None = None,
     most_sites: int | None = None,
+    cables: Sequence[Cable] = (),
 ) -> Links:
     """Every link that the technology may use in this area.
 
@@ -72,9 +77,11 @@ def links_of(
         Leaves out links to sites that are not built.
     most_sites
         Leaves out links of a meter beyond so many nearest sites; enough for choosing sites, not for interference.
+    cables
+        The user's own cable types. Raises ValueError for a cable type that neither they nor the built-in ones know.
     """
     if Medium.POWERLINE in technology.media:
-        return Links(_cable_paths(technology, area), area.transformers.assign(kind="transformer", owner="own"))
+        return Links(_cable_paths(technology, area, cables), area.transformers.assign(kind="transformer", owner="own"))
     sites = candidates.cells if technology.siting is Siting.OPERATOR_CELL else candidates.sites
     stands = np.ones(len(sites), bool) if built is None else built
     asked = float(getattr(technology, "neighbour_radius_m", 0.0))
@@ -109,7 +116,7 @@ def drawn(paths: Paths, mix: PositionMix, draws: Draws) -> Paths:
     return replace(paths, node_enclosure=enclosure, node_height_m=height)
 
 
-def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
+def _cable_paths(technology: Technology, area: ServiceArea, cables: Sequence[Cable]) -> CablePaths:
     feeders, meters, transformers = area.feeders, area.meters, area.transformers
     meter_node = meters["feeder_node"].to_numpy(np.int32)
     site_node = feeders.transformer_node.astype(np.int32)
@@ -127,7 +134,7 @@ def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
         feeders.edge_to,
         feeders.edge_length_m,
         feeders.edge_cable,
-        feeders.cables,
+        tuple(cable_named(name, cables) for name in feeders.cables),
         feeders.node_area,
         meter_node,
         site_node,
@@ -139,6 +146,7 @@ def _cable_paths(technology: Technology, area: ServiceArea) -> CablePaths:
         _node_keys(meters, transformers),
         len(meters),
         len(transformers),
+        np.array([CUSTOMER_CLASSES.index(kind) for kind in meters["kind"]], np.int8),
     )
 
 

@@ -13,6 +13,7 @@ from ..gis.area import CandidateSites, ServiceArea
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .exchanges import Speakers, exchanges_of
+from .feeders import feeders_of
 from .kpis import kpi_rows, meter_rows
 from .links import links_of, worth_drawing
 from .network_quantities import network_quantities
@@ -21,7 +22,7 @@ from .remedies import first_remedies
 from .settings import PlannerSettings
 from .simulate import Replication, SimulationSettings, simulate
 from .siting import Choice, SitingModel, given_sites
-from .tables import Deliveries, Links, Plan, StudyResult
+from .tables import Deliveries, Feeders, Links, Plan, StudyResult
 
 Array = NDArray[Any]
 
@@ -40,6 +41,7 @@ class Carried:
     choice: Choice
     deliveries: Deliveries
     first: Replication
+    feeders: Feeders | None = None
 
 
 def carried(
@@ -62,11 +64,13 @@ def _carried(
         choice = _chosen_sites(technology, area, candidates, exchanges, settings)
         links = links_of(technology, area, candidates, built=choice.built)
     else:
-        links = links_of(technology, area, candidates)
+        links = links_of(technology, area, candidates, cables=settings.cables)
         choice = given_sites(technology, links)
     links = worth_drawing(links, technology, settings.scenario)
     deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation)
-    return Carried(technology, exchanges, links, choice, deliveries, first)
+    meter_id = area.meters["meter_id"].to_numpy(object)
+    feeders = feeders_of(technology, links, deliveries, meter_id, settings.scenario, first.draws)
+    return Carried(technology, exchanges, links, choice, deliveries, first, feeders)
 
 
 def _simulated(
@@ -174,5 +178,6 @@ def result_of(
         kpi_rows(technology, scenario, area, one.links, one.choice.built, one.deliveries),
         flows,
         quantity_rows(quantities, catalogue, settings.economics),
+        one.feeders,
     )
     return result, summary(flows, quantities, settings.economics, catalogue)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..channels.draws import Draws
+from ..channels.parameters import parameter
 from ..channels.paths import Enclosure
-from ..channels.technology import parameter
 
 Array = NDArray[Any]
 

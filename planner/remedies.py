@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels.technology import Medium, Reason, Technology, parameter
+from ..channels.parameters import parameter
+from ..channels.technology import Medium, Reason, Technology
 from .tables import Deliveries
 
 Array = NDArray[Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..channels.technology import parameter
+from ..channels.parameters import parameter
 from ..meters.services import SERVICES
 
 

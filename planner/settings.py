@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..channels.technology import Scenario
+from ..channels.cable import Cable
+from ..channels.scenario import Scenario
 from ..meters.services import ServiceSettings
 from .backhaul import Backhaul
 from .cost import Economics
@@ -17,7 +18,7 @@ from .siting import SitingSettings
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    """The settings of one study, one section of the case file each."""
+    """The settings of one study, one section of the case file each; and the user's own cable types, resolved."""
 
     service: ServiceLevel = field(default_factory=ServiceLevel)
     session: ServiceSettings = field(default_factory=ServiceSettings)
@@ -28,3 +29,4 @@ class PlannerSettings:
     simulation: SimulationSettings = field(default_factory=SimulationSettings)
     remedies: RemedySettings = field(default_factory=RemedySettings)
     economics: Economics = field(default_factory=Economics)
+    cables: tuple[Cable, ...] = ()

@@ -9,18 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..channels.draws import Draws
-from ..channels.technology import (
-    Exchanges,
-    LinkQuality,
-    Outcome,
-    Paths,
-    Reason,
-    Routes,
-    Scenario,
-    Siting,
-    Technology,
-    parameter,
-)
+from ..channels.parameters import parameter
+from ..channels.scenario import Scenario
+from ..channels.technology import Exchanges, LinkQuality, Outcome, Paths, Reason, Routes, Siting, Technology
 from .backhaul import Backhaul, left_for_access, through_backhaul
 from .links import drawn
 from .positions import PositionMix

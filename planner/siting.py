@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ..channels.draws import Draws
-from ..channels.technology import Exchanges, Reach, Scenario, Siting, Technology, parameter
+from ..channels.parameters import parameter
+from ..channels.scenario import Scenario
+from ..channels.technology import Exchanges, Reach, Siting, Technology
 from .covering import Cover, cover, covering_rows, reached_ratio, thinned
 from .links import drawn
 from .positions import PositionMix

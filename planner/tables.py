@@ -90,8 +90,49 @@ class Deliveries:
 
 
 @dataclass(frozen=True)
+class FeederPicture:
+    """One transformer area on its power line in one replication; rows are meters by distance, columns carriers.
+
+    distance_m : (n,) along the cables;  phase : (n,) words;  meter : (n,) meter rows;  served : (n,) bool
+    attenuation_db : (n,) from the concentrator, mean over the carriers;  mode_up : (n,) name, or ``none``
+    access_ohm : (n, n_carriers) magnitude;  own_access_ohm : (n_carriers,) at the concentrator
+    noise_dbuv : (n, n_carriers) mean over the half cycle;  own_noise_dbuv, own_worst_noise_dbuv : (n_carriers,) at the
+        concentrator, mean and in the loudest part of the half cycle
+    snr_up_db, snr_down_db : (n, n_carriers) mean over the half cycle, -inf beyond the reach
+    """
+
+    site_id: str
+    distance_m: Array
+    phase: Array
+    meter: Array
+    served: Array
+    attenuation_db: Array
+    mode_up: Array
+    access_ohm: Array
+    own_access_ohm: Array
+    noise_dbuv: Array
+    own_noise_dbuv: Array
+    own_worst_noise_dbuv: Array
+    snr_up_db: Array
+    snr_down_db: Array
+
+
+@dataclass(frozen=True)
+class Feeders:
+    """The power line as the first replication draws it.
+
+    frequency_hz : (n_carriers,);  meters : one row a meter with cable, see ``planner.feeders.COLUMNS``
+    pictures : areas that the report draws
+    """
+
+    frequency_hz: Array
+    meters: pd.DataFrame
+    pictures: tuple[FeederPicture, ...]
+
+
+@dataclass(frozen=True)
 class StudyResult:
-    """One technology in one scenario, from links to money."""
+    """One technology in one scenario, from links to money; ``feeders`` only where it runs over power lines."""
 
     technology: str
     scenario: str
@@ -102,3 +143,4 @@ class StudyResult:
     kpis: pd.DataFrame
     cost: pd.DataFrame
     quantities: pd.DataFrame
+    feeders: Feeders | None = None

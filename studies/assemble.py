@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import geopandas as gpd
 import pandas as pd
 
 from .. import __version__
+from ..channels.powerline.cables import cable_named
+from ..channels.powerline.line_parameters import LineParameters
+from ..channels.technology import Medium
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.assemble import build_area
 from ..meters.clock import day_start_s
@@ -34,9 +38,14 @@ LIMITS = (
 
 
 def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
-    """The map of a case; every fault of the inputs becomes a UserError that names the case file."""
+    """The map of a case; every fault of the inputs becomes a UserError that names the case file.
+
+    Cable types must be known where a power line is planned.
+    """
+    plans_power_line = any(Medium.POWERLINE in one.media for one in case.technologies)
+    known_cable = partial(cable_named, extra=case.settings.cables)
     try:
-        return build_area(case.area, case.folder)
+        return build_area(case.area, case.folder, known_cable if plans_power_line else None)
     except (ValueError, FileNotFoundError) as error:
         raise UserError(f"{case.path} [area]: {error}") from None
 
@@ -88,7 +97,7 @@ def study_of(
         sessions=session_rows(case),
         traffic=traffic_of(case, area),
         tiers=pd.concat(packets, ignore_index=True),
-        warnings=_warnings(area, candidates, tables),
+        warnings=_warnings(case, area, candidates, tables),
         limits=LIMITS,
         technology_labels={one.name: one.label for one in case.technologies},
         read_probability=case.settings.service.read_probability,
@@ -101,8 +110,12 @@ def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
     return {"scenario": result.scenario, "technology": result.technology, **money}
 
 
-def _warnings(area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
+def _warnings(
+    case: Case, area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]
+) -> tuple[str, ...]:
     lines = [*area.notes, *candidates.notes]
+    wired = [one for one in case.technologies if isinstance(one, LineParameters)]
+    lines += [f"{one.name}: {note}" for one in wired for note in one.band_notes]
     lines += [f"{one.technology}: {one.plan.note}" for one in results]
     lines += [f"{one.technology}: {one.links.note}" for one in results if one.links.note]
     lines += [

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..channels.cable import Cable
 from ..channels.technologies import all_technologies
 from ..channels.technology import Technology
 from ..gis.inputs import AreaInputs
 from ..meters.services import check_services
 from ..planner.settings import PlannerSettings
+from .cables import CableInput, described_cables, own_cables
 from .settings import UserError, described, fill, suggestion, touched_keys
+
+SECTIONS = tuple(item.name for item in fields(PlannerSettings) if is_dataclass(getattr(PlannerSettings(), item.name)))
+"""Sections of the case file that the planner is told by."""
 
 DEFAULT_TECHNOLOGIES = ("g3_plc", "wisun_fan", "lorawan", "nb_iot")
 
@@ -26,6 +31,7 @@ class Case:
     path : the file;  name : its folder's name;  title : first line of the report.
     digest : of the file's bytes.
     technologies : configured technologies in the order of the file.
+    cables : the user's own cable types by name, as written and as resolved.
     touched : dotted names of the keys the user set.
     """
 
@@ -36,6 +42,7 @@ class Case:
     area: AreaInputs
     settings: PlannerSettings
     technologies: tuple[Technology, ...]
+    cables: dict[str, tuple[CableInput, Cable]]
     touched: frozenset[str]
 
     @property
@@ -47,8 +54,11 @@ class Case:
         """Every number the study rests on: value, unit, meaning, source, confidence and origin."""
         touched = set(self.touched)
         rows = described(self.area.rules, "area.rules", touched)
-        for section in fields(self.settings):
-            rows += described(getattr(self.settings, section.name), section.name, touched)
+        rows += described_cables(self.cables, touched)
+        for section in SECTIONS:
+            rows += described(getattr(self.settings, section), section, touched)
+        for table, row in self.settings.scenario.powerline.rows_in_use:
+            rows += described(row, f"scenario.powerline.{table}.{row.name}", touched)
         for technology in self.technologies:
             rows += described(technology, f"technologies.{technology.name}", touched)
         return rows
@@ -71,10 +81,10 @@ def read_case(path: Path) -> Case:
 
 def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
     """The case of a table that was read from ``path``; raises UserError as ``read_case``."""
-    sections = {item.name for item in fields(PlannerSettings)}
+    known = {*SECTIONS, "area", "cables", "technologies"}
     for key in table:
-        if key not in sections | {"title", "area", "technologies"}:
-            raise UserError(f"{path} [{key}]: unknown section; {suggestion(key, sections | {'area', 'technologies'})}")
+        if key not in known | {"title"}:
+            raise UserError(f"{path} [{key}]: unknown section; {suggestion(key, known)}")
         if key != "title" and not isinstance(table[key], dict):
             raise UserError(f"{path} {key}: this is a section; write [{key}]")
     if not isinstance(table.get("title", ""), str):
@@ -82,14 +92,9 @@ def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
     if "area" not in table:
         raise UserError(f"{path}: the section [area] is missing; it names your meters, or buildings and addresses")
     area = fill(AreaInputs, {"name": path.resolve().parent.name, **table["area"]}, f"{path} [area]")
-    chosen = {name: table[name] for name in sections if name in table}
-    settings = PlannerSettings(
-        **{
-            item.name: fill(_section_class(item.name), chosen[item.name], f"{path} [{item.name}]")
-            for item in fields(PlannerSettings)
-            if item.name in chosen
-        }
-    )
+    cables = own_cables(table.get("cables", {}), str(path))
+    chosen = {name: fill(_section_class(name), table[name], f"{path} [{name}]") for name in SECTIONS if name in table}
+    settings = PlannerSettings(**chosen, cables=tuple(cable for _, cable in cables.values()))
     _check_level(settings, path)
     technologies = _technologies(table.get("technologies", {}), path)
     return Case(
@@ -100,6 +105,7 @@ def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
         area,
         settings,
         technologies,
+        cables,
         frozenset(touched_keys(table)),
     )
 

@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..channels.parameters import parameters_of
 from ..channels.technologies import all_technologies
-from ..channels.technology import parameters_of
 from ..planner.pipeline import PlanningError
 from ..planner.simulate import TIERS
 from .assemble import area_of

@@ -85,11 +85,13 @@ def explanation(folder: Path, meter_id: str) -> str:
     lines.append(f"  {_given(str(mine['data_flag'].iloc[0]))}")
     lines += [f"  Asked for: {terms.service.rstrip('.')}." if terms.service else ""]
     several = len(set(mine["scenario"])) > 1
+    cable = _cable_rows(folder, meter_id)
     for (scenario, technology), group in mine.groupby(["scenario", "technology"], sort=False):
         label = terms.labels.get(str(technology), str(technology))
         where = f" in scenario {scenario}" if several else ""
         lines += ["", f"{label}{where}: {_verdict(group)}"]
         lines += [f"  {line}" for line in _way(group.iloc[0])]
+        lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology))]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
         lines += [f"  {line}" for line in _cause(group)]
     return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
@@ -191,6 +193,35 @@ def _way(row: pd.Series) -> list[str]:
         f"Way: {way} to {row['server_id']}; {gap}; over all draws of places and shadowing one "
         f"frame gets through with {_percent(row['p_link'])}{heard}."
     ]
+
+
+def _cable_rows(folder: Path, meter_id: str) -> pd.DataFrame:
+    """Rows of ``powerline.parquet`` for one meter; none where an older version wrote the folder."""
+    path = folder / "powerline.parquet"
+    if not path.is_file():
+        return pd.DataFrame(columns=["scenario", "technology"])
+    return pd.read_parquet(path, filters=[("meter_id", "==", meter_id)])
+
+
+def _on_the_cable(rows: pd.DataFrame, scenario: str, technology: str) -> list[str]:
+    """The numbers of the direct link to the concentrator, as the first replication drew them."""
+    mine = rows[(rows["scenario"] == scenario) & (rows["technology"] == technology)]
+    lines = []
+    for row in mine.to_dict("records"):
+        phase = f"on {row['phase']}" if len(str(row["phase"])) == 2 else "on all three phases"
+        lines.append(
+            f"On the cable (first draw): {row['distance_m']:.0f} m from {row['site_id']}, {phase}; "
+            f"{_decibels(row['attenuation_db'])} below the concentrator's source; its modem sees "
+            f"{row['access_ohm']:.1f} ohm and {row['noise_dbuv']:.0f} dBuV of noise in one carrier; SNR "
+            f"{_decibels(row['snr_up_db'])} up and {_decibels(row['snr_down_db'])} down, means over the carriers; "
+            f"fastest direct mode "
+            f"{row['mode_up']} up, {row['mode_down']} down."
+        )
+    return lines
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.0f} dB" if np.isfinite(value) else "out of reach"
 
 
 def _percent(p: float) -> str:

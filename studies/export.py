@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
+from ..planner.feeders import COLUMNS as FEEDER_COLUMNS
 from .layers import (
     links_layer,
     qa_layer,
@@ -33,7 +34,16 @@ COST_COLUMNS = (
     "scenario", "technology", "year", "category", "category_label", "item_id", "kind", "quantity", "unit",
     "unit_price", "amount", "present_value", "currency",
 )  # fmt: skip
-FILES = ("kpis.csv", "cost.csv", "meters.parquet", "fleet.parquet", "study.gpkg", "report.html", "run.json")
+FILES = (
+    "kpis.csv",
+    "cost.csv",
+    "meters.parquet",
+    "fleet.parquet",
+    "powerline.parquet",
+    "study.gpkg",
+    "report.html",
+    "run.json",
+)
 """What a result folder holds, in the order of writing; ``run.json`` last, so that its presence says complete."""
 STAMP = "2000-01-01T00:00:00.000Z"
 """Stands wherever a file format demands a time of writing, so that equal studies give equal content."""
@@ -75,10 +85,22 @@ def _write_all(study: Study, folder: Path) -> None:
     meters = meter_table(study)
     meters.to_parquet(folder / "meters.parquet", index=False, compression="zstd")
     fleet_table(study).to_parquet(folder / "fleet.parquet", index=False, compression="zstd")
+    powerline_table(study).to_parquet(folder / "powerline.parquet", index=False, compression="zstd")
     write_geopackage(study, meters, folder / "study.gpkg")
     write_report(study, folder / "report.html")
     text = json.dumps(run_record(study), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def powerline_table(study: Study) -> pd.DataFrame:
+    """The line between every meter and its concentrator, first replication; no rows where nothing runs on wires."""
+    found = [
+        result.feeders.meters.assign(scenario=result.scenario, technology=result.technology)
+        for result in study.results
+        if result.feeders is not None
+    ]
+    columns = ["scenario", "technology", *FEEDER_COLUMNS]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _move(partial: Path, target: Path) -> None:

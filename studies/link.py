@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..channels.cable import Cable
 from ..channels.draws import Draws
+from ..channels.parameters import parameter
 from ..channels.paths import CablePaths, Clutter, Enclosure, RadioPaths
+from ..channels.powerline.cables import cable_named
+from ..channels.powerline.scenarios import LineScenario
+from ..channels.powerline.views import LinkNumbers
+from ..channels.scenario import Scenario
 from ..channels.technologies import all_technologies
-from ..channels.technology import Medium, Paths, Scenario, Technology, parameter
+from ..channels.technology import Medium, Paths, Technology
 from .settings import UserError, fill, suggestion
 
 
@@ -47,13 +53,34 @@ class Frame:
     noise_offset_db: float = parameter(0.0, "dB", "added to every noise floor", "user")
 
 
+@dataclass(frozen=True)
+class LineFrame(Frame):
+    """The same for a power line: how harsh it is, and when."""
+
+    severity: str = parameter("typical", "-", "quiet, typical or harsh: a row of the severities", "user")
+    time: str = parameter("day", "-", "day, evening or night: a row of the times", "user")
+
+
 def link_text(name: str, pairs: list[str], as_json: bool) -> str:
     """The answer for ``amiplan link NAME key=value ...``; raises UserError for unknown names, keys or values."""
     answer = link_answer(name, dict(_pair(one) for one in pairs))
     if as_json:
         return json.dumps({key: _plain(value) for key, value in answer.items()}, indent=1)
-    width = max(len(key) for key in answer)
-    return "\n".join(f"{key:<{width}}  {_shown(value)}" for key, value in answer.items())
+    single = {key: value for key, value in answer.items() if not isinstance(value, list)}
+    width = max(len(key) for key in single)
+    lines = [f"{key:<{width}}  {_shown(value)}" for key, value in single.items()]
+    return "\n".join([*lines, *_columns({key: value for key, value in answer.items() if isinstance(value, list)})])
+
+
+def _columns(lists: dict[str, list[float]]) -> list[str]:
+    """Lists of equal length side by side, under their names without what all of them say."""
+    if not lists:
+        return []
+    heads = [key.removesuffix("_per_carrier").replace("concentrator", "conc.") for key in lists]
+    rows = [[_shown(value) for value in row] for row in zip(*lists.values(), strict=True)]
+    widths = [max(len(one) for one in column) for column in zip(heads, *rows, strict=True)]
+    lines = ["  ".join(f"{word:>{size}}" for word, size in zip(row, widths, strict=True)) for row in [heads, *rows]]
+    return ["", "per carrier, mean over the half cycle", *lines]
 
 
 def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +89,7 @@ def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
     if name not in known:
         raise UserError(f"link {name}: unknown technology; {suggestion(name, known)}")
     geometry = CableLink if Medium.POWERLINE in known[name].media else RadioLink
-    classes = (geometry, Frame, known[name])
+    classes = (geometry, LineFrame if geometry is CableLink else Frame, known[name])
     names = {item.name for cls in classes for item in fields(cls)}
     for key in values:
         if key not in names:
@@ -76,9 +103,10 @@ def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measure(technology: Technology, paths: Paths, frame: Frame) -> dict[str, Any]:
-    scenario = Scenario(noise_offset_db=frame.noise_offset_db)
+    draws = Draws(1, frame.replication)
     try:
-        quality = technology.assess(paths, scenario, Draws(1, frame.replication))
+        scenario = _scenario(frame)
+        quality = technology.assess(paths, scenario, draws)
     except ValueError as error:
         raise UserError(f"link {technology.name}: {error}") from None
     answer: dict[str, Any] = {"loss_db": quality.loss_db[0], "in_fitted_range": bool(quality.in_range[0])}
@@ -93,6 +121,50 @@ def _measure(technology: Technology, paths: Paths, frame: Frame) -> dict[str, An
         answer[f"packet_error_ratio_{direction}"] = float(lost[0]) if mode >= 0 else 1.0
         airtime = technology.airtime_s(np.array([max(mode, 0)]), np.array([frame.bytes]))
         answer[f"airtime_{direction}_s"] = float(airtime[0]) if mode >= 0 else float("inf")
+    if isinstance(technology, ShowsLinks) and isinstance(paths, CablePaths):
+        answer |= _on_the_line(technology.link_numbers(paths, scenario, draws, 0))
+    return answer
+
+
+def _scenario(frame: Frame) -> Scenario:
+    """The scenario of a frame; raises ValueError for an unknown severity or time."""
+    if not isinstance(frame, LineFrame):
+        return Scenario(noise_offset_db=frame.noise_offset_db)
+    return Scenario(
+        noise_offset_db=frame.noise_offset_db, powerline=LineScenario(severity=frame.severity, time=frame.time)
+    )
+
+
+@runtime_checkable
+class ShowsLinks(Protocol):
+    """A technology that can tell every number of one link over cables."""
+
+    def link_numbers(self, paths: CablePaths, scenario: Scenario, draws: Draws, link: int) -> LinkNumbers:
+        """Numbers of the link in one row of the paths."""
+        ...
+
+
+_PHASES = ("L1", "L2", "L3", "all three")
+
+
+def _on_the_line(one: LinkNumbers) -> dict[str, Any]:
+    """The line behind the margin: network, both ends, and per carrier the loss, the noise and the SNR."""
+    answer: dict[str, Any] = {"network_solved_as": one.method}
+    for name, end in (("meter", one.first), ("concentrator", one.second)):
+        answer[f"{name}_phase"] = _PHASES[end.phase]
+        answer[f"{name}_access_ohm"] = float(np.abs(end.access_ohm).mean())
+        answer[f"{name}_injected_dbuv"] = float(end.injected_dbuv.mean())
+        answer[f"{name}_current_limit_takes_db"] = end.throttle_db + 0.0
+    for name, way in (("up", one.up), ("down", one.down)):
+        answer[f"robust_snr_{name}_db"] = way.robust_snr_db
+        answer[f"cycle_spread_of_noise_{name}_db"] = float(np.ptp(way.noise_dbuv.mean(axis=1)))
+    answer["frequency_khz"] = (one.frequency_hz / 1e3).round(3).tolist()
+    for name, end in (("meter", one.first), ("concentrator", one.second)):
+        answer[f"{name}_access_ohm_per_carrier"] = np.abs(end.access_ohm).mean(axis=0).round(2).tolist()
+    for name, way in (("up", one.up), ("down", one.down)):
+        answer[f"loss_{name}_db_per_carrier"] = way.loss_db.round(1).tolist()
+        answer[f"noise_{name}_dbuv_per_carrier"] = way.noise_dbuv.mean(axis=0).round(1).tolist()
+        answer[f"snr_{name}_db_per_carrier"] = way.snr_db.mean(axis=0).round(1).tolist()
     return answer
 
 
@@ -124,7 +196,7 @@ def cable_link(place: CableLink) -> CablePaths:
         np.arange(1, n_edges + 1, dtype=np.int32),
         length,
         np.zeros(n_edges, np.int16),
-        (place.cable,),
+        (_cable(place.cable),),
         np.zeros(n_edges + 1, np.int32),
         np.concatenate([[n_edges], np.arange(1, n_edges)]).astype(np.int32),
         np.array([0], np.int32),
@@ -139,6 +211,13 @@ def cable_link(place: CableLink) -> CablePaths:
     )
 
 
+def _cable(name: str) -> Cable:
+    try:
+        return cable_named(name)
+    except ValueError as error:
+        raise UserError(f"link cable = {name!r}: {error}") from None
+
+
 def _code(kind: Any, text: str) -> int:
     names = {one.name.lower(): one for one in kind}
     if text not in names:
@@ -150,6 +229,8 @@ def _pair(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"link {text!r}: write key=value, such as distance_m=300")
+    if value in ("true", "false"):
+        return key, value == "true"
     for kind in (int, float):
         try:
             return key, kind(value)
@@ -160,6 +241,8 @@ def _pair(text: str) -> tuple[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A value as JSON knows it: no infinity, no NumPy."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value

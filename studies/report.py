@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
+from .feeder_pictures import feeder_figures
 from .maps import best_technology_map, technology_map, views
 from .report_tables import Standing, Table
 from .states import cheapest_serving, count, meter_states, share, slug
@@ -59,6 +60,7 @@ def _content(study: Study) -> dict[str, Any]:
         "maps": maps,
         "base_json": safe_json(base),
         "cash_json": safe_json(figure_json(cash_figure(study))),
+        "feeders": _feeders(study),
         "grounds": tables.grounds(study),
         "matrices": tables.reason_matrices(study),
         "remedies": tables.remedy_table(study),
@@ -85,6 +87,19 @@ def _content(study: Study) -> dict[str, Any]:
 
 def _optional(table: Any, caption: str, study: Study) -> Table | None:
     return tables.generic_table(table, caption, study) if len(table) else None
+
+
+def _feeders(study: Study) -> list[dict[str, Any]]:
+    """Pictures of the power line by technology: the words to choose them by, and all of them as one JSON list."""
+    return [
+        {
+            "slug": one["slug"],
+            "label": one["label"],
+            "words": [picture["words"] for picture in one["pictures"]],
+            "json": safe_json([figure_json(picture["figure"]) for picture in one["pictures"]]),
+        }
+        for one in feeder_figures(study)
+    ]
 
 
 def _maps(study: Study) -> list[dict[str, Any]]:

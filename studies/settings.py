@@ -64,7 +64,11 @@ def _value(item: Field[Any], hint: Any, value: Any, where: str) -> Any:
 
 def _needed(hint: Any, nested: type[Any] | None, value: Any) -> str:
     """What must be written instead of ``value``, in the words of TOML; empty where its kind fits."""
-    kind = hint if get_origin(hint) not in (typing.Union, types.UnionType) else get_args(hint)[0]
+    kinds = [one for one in get_args(hint) if one is not type(None)] if _is_union(hint) else [hint]
+    if nested is None and len(kinds) > 1:
+        wanted = [_needed(one, None, value) for one in kinds]
+        return "" if "" in wanted else " or ".join(wanted)
+    kind = kinds[0]
     if nested is not None:
         return f"this is a section with keys {', '.join(item.name for item in fields(nested))[:80]}"
     if kind is bool:
@@ -76,6 +80,10 @@ def _needed(hint: Any, nested: type[Any] | None, value: Any) -> str:
     if get_origin(kind) is tuple:
         return "" if isinstance(value, list) else 'a list is needed, such as ["a", "b"]'
     return ""
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (typing.Union, types.UnionType)
 
 
 def _config(hint: Any) -> ConfigDict | None:

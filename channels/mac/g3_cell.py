@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 
 from ..draws import Draws
 from ..paths import CablePaths
-from ..phy.g3_ofdm import Mode, airtime_s, header_error_ratio, payload_error_ratio
+from ..phy.g3_ofdm import Mode, airtime_s, payload_error_ratio
 from ..technology import LinkQuality, Routes
 from .g3_exchange import link_ends
-from .g3_framing import (
-    ACK_CYCLE_S,
-    CIFS_S,
-    HIGH_PRIORITY_SLOTS,
-    MAX_BACKOFFS,
-    SLOT_S,
-    MacSettings,
-    fragment_sizes_bytes,
-    segment_sizes_bytes,
-)
+from .g3_framing import HIGH_PRIORITY_SLOTS, MAX_BACKOFFS, MacSettings, fragment_sizes_bytes, segment_sizes_bytes
 
 Array = NDArray[Any]
 Steps = Generator[Any, Any, Any]
@@ -189,8 +180,8 @@ class G3Cell:
         link = np.array([self._routes.link[child]])
         along = self._paths.from_node[link] == sender
         ends = link_ends(self._table, self._mac, self._quality, link, along)
-        header = float(header_error_ratio(ends.robust_db, self._mac.loss_db)[0])
-        back = float(header_error_ratio(ends.robust_back_db, self._mac.loss_db)[0])
+        header = float(self._mac.header_error_ratio(ends.robust_db)[0])
+        back = float(self._mac.header_error_ratio(ends.robust_back_db)[0])
 
         def payload(size: int) -> float:
             ratio = payload_error_ratio(ends.snr_db, ends.mode, np.array([size]), self._mac.loss_db, self._table)
@@ -200,10 +191,11 @@ class G3Cell:
 
     def _contend(self, attempt: int) -> Steps:
         """Back off until the channel is idle; None where it stays busy."""
+        plan = self._mac.plan
         for busy in range(MAX_BACKOFFS + 1):
             exponent = min(self._mac.min_be + attempt + busy, self._mac.max_be)
             slots = HIGH_PRIORITY_SLOTS + int(self._rng.integers(1, 2**exponent, endpoint=True))
-            yield self.env.timeout(CIFS_S + slots * SLOT_S)
+            yield self.env.timeout(plan.gap_s + slots * plan.slot_s)
             if self._channel.count == 0 and not self._channel.queue:
                 request = self._channel.request()
                 yield request
@@ -219,7 +211,7 @@ class G3Cell:
         data = None if missed else checked(self._damage(frame) if damaged else frame)
         self.counters["crc_refused"] += damaged and not missed and data is None
         self._settle("frames", data is not None)
-        yield self.env.timeout(ACK_CYCLE_S)
+        yield self.env.timeout(self._mac.plan.ack_cycle_s)
         return data, data is not None and self._rng.random() >= back
 
     def _damage(self, frame: bytes) -> bytes:

@@ -12,21 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..phy.g3_ofdm import (
-    HEADER_S,
-    SYMBOL_S,
-    Mode,
-    airtime_s,
-    header_error_ratio,
-    largest_psdu_bytes,
-    payload_error_ratio,
-)
+from ..phy.g3_bands import BandPlan
+from ..phy.g3_ofdm import Mode, airtime_s, header_error_ratio, largest_psdu_bytes, payload_error_ratio
 
 Array = NDArray[Any]
 
-# ITU-T G.9903 CENELEC-A MAC constants.
-SLOT_S = 2 * SYMBOL_S
-CIFS_S = RIFS_S = 8 * SYMBOL_S
+# ITU-T G.9903 MAC constants, the same in every band; slots and gaps in seconds stand with the band plan.
 HIGH_PRIORITY_SLOTS = 7
 MAX_BACKOFFS = 50
 """macMaxCSMABackoffs: busy assessments before a frame is given up; a cell that is polled never comes near it."""
@@ -42,7 +33,8 @@ class MacSettings:
     mac_overhead_bytes : MAC header, security, integrity code, segment control and FCS of one segment
     mesh_header_bytes, fragment_header_bytes : per fragment;  ip_header_bytes : compressed IPv6 and UDP, per message
     processing_s : per hop and fragment, at the receiving modem
-    loss_db : implementation loss
+    loss_db : implementation loss;  preamble_snr_db : SNR at which half of the preambles are found
+    plan : band, with its slots and gaps
     """
 
     min_be: int
@@ -54,11 +46,17 @@ class MacSettings:
     ip_header_bytes: int
     processing_s: float
     loss_db: float
+    preamble_snr_db: float
+    plan: BandPlan
 
     @property
     def fragment_payload_bytes(self) -> int:
         """Message bytes that one fragment carries."""
         return FRAGMENT_BYTES - self.mesh_header_bytes - self.fragment_header_bytes
+
+    def header_error_ratio(self, snr_db: Array) -> Array:
+        """Probability that preamble or header is missed at an effective SNR [dB] of all carriers, (n,)."""
+        return header_error_ratio(snr_db, self.loss_db, self.plan, self.preamble_snr_db)
 
 
 def fragment_sizes_bytes(message_bytes: int, mac: MacSettings) -> list[int]:
@@ -66,7 +64,8 @@ def fragment_sizes_bytes(message_bytes: int, mac: MacSettings) -> list[int]:
 
     The first fragment also carries the compressed IP and UDP headers; an unfragmented message has no fragment header.
 
-    >>> mac = MacSettings(3, 8, 5, 25, 5, 5, 10, 0.0, 1.5)
+    >>> from ..phy.g3_bands import G3_BANDS
+    >>> mac = MacSettings(3, 8, 5, 25, 5, 5, 10, 0.0, 1.5, -4.0, G3_BANDS["cenelec-a"])
     >>> fragment_sizes_bytes(100, mac), fragment_sizes_bytes(800, mac)
     ([115], [400, 400, 40])
     """
@@ -104,11 +103,7 @@ def backoff_mean_s(attempt: Array, mac: MacSettings) -> Array:
     ITU-T G.9903 CSMA/CA: backoff of 1 to 2^BE slots.
     """
     slots = 2.0 ** np.minimum(mac.min_be + np.asarray(attempt), mac.max_be)
-    return np.asarray(CIFS_S + SLOT_S * (HIGH_PRIORITY_SLOTS + (1 + slots) / 2))
-
-
-ACK_CYCLE_S = RIFS_S + HEADER_S + CIFS_S
-"""From the end of a frame to the end of its acknowledged cycle; a missing acknowledgement takes as long."""
+    return np.asarray(mac.plan.gap_s + mac.plan.slot_s * (HIGH_PRIORITY_SLOTS + (1 + slots) / 2))
 
 
 @dataclass(frozen=True)
@@ -189,8 +184,8 @@ def hop_cost(
     repetition contend, the following segments of the fragment do not. A fragment stops where a segment is given up.
     """
     usable = np.maximum(mode, 0)
-    header = header_error_ratio(robust_db, mac.loss_db)[:, None]
-    back = header_error_ratio(robust_back_db, mac.loss_db)[:, None]
+    header = mac.header_error_ratio(robust_db)[:, None]
+    back = mac.header_error_ratio(robust_back_db)[:, None]
     psdu, count = sizes.psdu_bytes[size, usable], sizes.count[size, usable]
     payload = payload_error_ratio(snr_db[:, None], mode[:, None], psdu, mac.loss_db, table)
     failure = 1 - (1 - header) * (1 - payload) * (1 - back)
@@ -199,7 +194,7 @@ def hop_cost(
     lost = failure**tries
     expected = reached.sum(-1)
     waits = backoff_mean_s(np.arange(tries), mac)
-    per_segment = expected * (sizes.frame_s[size, usable] + ACK_CYCLE_S) + reached[..., 1:] @ waits[1:]
+    per_segment = expected * (sizes.frame_s[size, usable] + mac.plan.ack_cycle_s) + reached[..., 1:] @ waits[1:]
     success = np.where(mode < 0, 0.0, np.prod((1 - lost) ** count, axis=1))
     n_segments = count.sum(1)
     mean_loss = 1 - np.maximum(success, 0) ** (1 / np.maximum(n_segments, 1))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..draws import Draws
 from ..paths import Enclosure
-from ..technology import WallSettings
+from ..scenario import WallSettings
 from .guards import coded, ratio
 from .p2109 import building_entry_loss_db
 

@@ -1,4 +1,4 @@
-"""G3-PLC physical layer in CENELEC A: frames, rates and packet error ratio of every mode and tone map."""
+"""G3-PLC physical layer: modes and tone maps of a band, frames, rates and packet error ratio."""
 
 from __future__ import annotations
 
@@ -9,92 +9,85 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import plc_curves
+from .g3_bands import MIN_SYMBOLS, BandPlan
+from .plc_waveforms import WAVEFORMS, Waveform
+
 Array = NDArray[Any]
 
-# ITU-T G.9903 CENELEC-A band plan.
-CARRIER_SPACING_HZ = 1562.5
-CARRIER_HZ = CARRIER_SPACING_HZ * np.arange(23, 59)
-N_CARRIERS, N_SUBBANDS = 36, 6
-SYMBOL_S, PREAMBLE_S = 695e-6, 6.08e-3
-FCH_SYMBOLS, MAX_SYMBOLS, SYMBOL_STEP = 13, 252, 4
-HEADER_S = PREAMBLE_S + FCH_SYMBOLS * SYMBOL_S
-"""Preamble and frame control header; an acknowledgement is nothing more."""
+RS_BYTES = 255
+"""Longest Reed-Solomon block."""
+TONE_MAP_STEPS = 6
+"""Tone maps offered per modulation: sub-bands are left out in steps of a sixth of the band, or one by one."""
 
+PREAMBLE_SLOPE_PER_DB = 2.0
+"""Steepness of the logistic detection of the preamble; confidence C, its place is a parameter."""
 
-@dataclass(frozen=True)
-class Waveform:
-    """One modulation with its coding.
-
-    bits, repetition, parity_bytes : per carrier and symbol; copies; Reed-Solomon parity.
-    snr_10_db, snr_1_db
-        Es/N0 per carrier in flat noise for a packet error ratio of 10 % and 1 % at ``reference_bytes``.
-    beta
-        Scale of the exponential effective SNR.
-    """
-
-    name: str
-    bits: int
-    repetition: int
-    parity_bytes: int
-    snr_10_db: float
-    snr_1_db: float
-    reference_bytes: int
-    beta: float
-
-
-# Rates and codes: ITU-T G.9903. Thresholds: Monte-Carlo for this project (soft Viterbi, ideal interleaving).
-# beta of DBPSK, DQPSK and fourfold repetition (2.0 to 3.6) fitted likewise; S-ROBO and D8PSK extrapolated (C).
-WAVEFORMS = (
-    #        name      bits rep par  10 %   1 %  bytes beta
-    Waveform("S-ROBO",  1,  6,   8,  -3.3, -2.9,   60,  2.8),
-    Waveform("ROBO",    1,  4,   8,  -2.0, -1.6,  133,  2.8),
-    Waveform("DBPSK",   1,  1,  16,   2.0,  2.3,  235,  1.45),
-    Waveform("DQPSK",   2,  1,  16,   5.0,  5.3,  235,  3.3),
-    Waveform("D8PSK",   3,  1,  16,   8.3,  8.8,  199,  7.5),
-)  # fmt: skip
-FCH = Waveform("FCH", 1, 6, 0, -3.6, -2.8, 5, 2.8)
-
-PREAMBLE_SNR_DB, PREAMBLE_SLOPE_PER_DB = -4.0, 2.0
-"""Detection of the preamble: half are found at -4 dB, logistic; confidence C."""
-
-LENGTH_SHIFT_LIMIT_DB = 0.3
-"""A shorter or longer Reed-Solomon block moves the threshold by no more than this."""
+HEADER_ERROR_RATIO = 0.1
+"""Share of lost headers at which even the most robust mode counts as unusable."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A waveform on the best ``n_subbands`` of the six sub-bands of the tone map."""
+    """A waveform on the best ``n_subbands`` of the sub-bands of a band's tone map."""
 
     waveform: Waveform
+    plan: BandPlan
     n_subbands: int
 
     @property
     def name(self) -> str:
-        """Such as ``DQPSK`` on all carriers or ``DQPSK-3`` on three sub-bands of six carriers."""
-        full = self.n_subbands == N_SUBBANDS
-        return self.waveform.name if full else f"{self.waveform.name}-{self.n_subbands}"
+        """Such as ``DQPSK`` on all carriers or ``DQPSK-3`` on the best three sub-bands."""
+        full = self.n_subbands == self.plan.n_subbands
+        return self.waveform.mode if full else f"{self.waveform.mode}-{self.n_subbands}"
 
     @property
     def n_carriers(self) -> int:
-        """Carriers that bear data."""
-        return self.n_subbands * (N_CARRIERS // N_SUBBANDS)
+        """Carriers that bear data, whichever sub-bands are used: those of the smallest ones.
+
+        Sub-bands are equal unless a tone mask thins some of them out.
+        """
+        return int(np.sort(self.plan.subband_sizes)[: self.n_subbands].sum())
+
+    @property
+    def robust(self) -> bool:
+        """Sent on all carriers with repetition."""
+        return self.waveform.repetition > 1
 
 
-@lru_cache(maxsize=4)
-def modes(super_robust: bool = False) -> tuple[Mode, ...]:
+def full_mode(name: str, plan: BandPlan) -> Mode:
+    """A mode on all carriers by its name, such as ``"ROBO"``."""
+    return Mode(WAVEFORMS[f"g3:{name}"], plan, plan.n_subbands)
+
+
+@lru_cache(maxsize=64)
+def modes(plan: BandPlan, super_robust: bool = False, coherent: bool = False) -> tuple[Mode, ...]:
     """Modes in rising order of rate: the robust one first, then every tone map that is faster than it.
 
     super_robust
         Whether the optional S-ROBO (six copies) is used too.
+    coherent
+        Whether all modems have the optional coherent modes, which then replace the differential ones.
+
+    Bands of more than eight sub-bands are offered in six steps (four of 24 at a time, three of 18), not one by one. Of
+    equal rates the one with fewer bits per carrier stands last, so that it is preferred.
+
+    >>> from .g3_bands import G3_BANDS
+    >>> [mode.name for mode in modes(G3_BANDS["fcc"])][-6:]
+    ['D8PSK-12', 'DQPSK-20', 'D8PSK-16', 'DQPSK', 'D8PSK-20', 'D8PSK']
     """
-    robust = [Mode(w, N_SUBBANDS) for w in WAVEFORMS if w.repetition > 1 and (super_robust or w.name == "ROBO")]
+    names = ("C-ROBO", "BPSK", "QPSK", "8PSK", "16QAM") if coherent else ("ROBO", "DBPSK", "DQPSK", "D8PSK")
+    robust = [full_mode(name, plan) for name in ("S-ROBO",) * super_robust + names[:1]]
     floor_bps = best_rate_bps(robust[-1])
-    mapped = [Mode(w, n) for w in WAVEFORMS if w.repetition == 1 for n in range(1, N_SUBBANDS + 1)]
-    return (*robust, *sorted((m for m in mapped if best_rate_bps(m) > floor_bps), key=best_rate_bps))
+    step = max(1, plan.n_subbands // TONE_MAP_STEPS)
+    used = sorted({*range(step, plan.n_subbands, step), plan.n_subbands})
+    mapped = [Mode(WAVEFORMS[f"g3:{name}"], plan, k) for name in names[1:] for k in used]
+    faster = (mode for mode in mapped if best_rate_bps(mode) > floor_bps)
+    return (*robust, *sorted(faster, key=lambda mode: (best_rate_bps(mode), -mode.waveform.bits)))
 
 
 def block_bytes(n_symbols: Array, mode: Mode) -> tuple[Array, Array]:
-    """Reed-Solomon block and payload that fit a number of payload symbols.
+    """Reed-Solomon blocks and payload that fit a number of payload symbols.
 
     Parameters
     ----------
@@ -102,61 +95,81 @@ def block_bytes(n_symbols: Array, mode: Mode) -> tuple[Array, Array]:
 
     Returns
     -------
-    out_bytes, psdu_bytes : (n,) int, block with and without parity; 0 where the block would pass 255 bytes or be empty.
+    out_bytes, psdu_bytes : (n,) int, all blocks of the frame with and without parity. A frame that could hold more than
+    its full blocks is padded; 0 where the blocks would be empty, where a frame one step shorter holds full blocks
+    already, and beyond the longest frame.
 
     References
     ----------
-    ITU-T G.9903 CENELEC-A: rate 1/2 code with 6 tail bits, RS(255, 239) or RS(255, 247) shortened.
+    ITU-T G.9903: rate 1/2 code with 6 tail bits, RS(255, 239) or RS(255, 247) shortened.
 
-    >>> block_bytes(np.array([40]), Mode(WAVEFORMS[1], 6))
+    >>> from .g3_bands import G3_BANDS
+    >>> block_bytes(np.array([40]), full_mode("ROBO", G3_BANDS["cenelec-a"]))
     (array([21]), array([13]))
     """
-    wave = mode.waveform
-    coded_bits = np.asarray(n_symbols) * mode.n_carriers * wave.bits // wave.repetition
-    block = (coded_bits // 2 - 6) // 8
-    fits = (block <= 255) & (block > wave.parity_bytes) & (np.asarray(n_symbols) <= MAX_SYMBOLS)
-    return np.where(fits, block, 0), np.where(fits, block - wave.parity_bytes, 0)
+    plan, parity = mode.plan, mode.waveform.parity_bytes
+    count, most = np.asarray(n_symbols), plan.rs_blocks * RS_BYTES
+    out = np.minimum(_coded_bytes(count, mode), most)
+    psdu = out - parity * -(-out // RS_BYTES)
+    shorter = _coded_bytes(count - plan.symbol_step, mode)
+    fits = (psdu > 0) & (shorter < most) & (count <= plan.max_symbols)
+    return np.where(fits, out, 0), np.where(fits, psdu, 0)
 
 
-def frame_s(n_symbols: Array) -> Array:
+def _coded_bytes(n_symbols: Array, mode: Mode) -> Array:
+    """Bytes in front of the convolutional code that so many symbols hold."""
+    coded_bits = n_symbols * mode.n_carriers * mode.waveform.bits // mode.waveform.repetition
+    return np.asarray((coded_bits // 2 - 6) // 8)
+
+
+def frame_s(n_symbols: Array, plan: BandPlan) -> Array:
     """Airtime of a frame with that many payload symbols [s].
 
-    >>> round(float(frame_s(np.array(0))) * 1e3, 3)
+    >>> from .g3_bands import G3_BANDS
+    >>> round(float(frame_s(np.array(0), G3_BANDS["cenelec-a"])) * 1e3, 3)
     15.115
     """
-    return np.asarray(HEADER_S + np.asarray(n_symbols) * SYMBOL_S)
+    return np.asarray(plan.header_s + np.asarray(n_symbols) * plan.symbol_s)
 
 
 def phy_rate_bps(n_symbols: Array, mode: Mode) -> Array:
-    """Payload bits over the airtime of the whole frame [bit/s]; 0 where the block does not exist."""
-    return np.asarray(8 * block_bytes(n_symbols, mode)[1] / frame_s(n_symbols))
+    """Payload bits over the airtime of the whole frame [bit/s]; 0 where the frame does not exist."""
+    return np.asarray(8 * block_bytes(n_symbols, mode)[1] / frame_s(n_symbols, mode.plan))
 
 
-@lru_cache(maxsize=64)
-def _blocks(mode: Mode) -> tuple[Array, Array]:
-    """Frame lengths in symbols and what they carry, only those that exist."""
-    n_symbols = np.arange(SYMBOL_STEP, MAX_SYMBOLS + 1, SYMBOL_STEP)
+@lru_cache(maxsize=256)
+def _frames(mode: Mode) -> tuple[Array, Array]:
+    """Frame lengths in symbols and what they carry, rising; only those that carry more than every shorter one."""
+    step = mode.plan.symbol_step
+    n_symbols = np.arange(-(-MIN_SYMBOLS // step) * step, mode.plan.max_symbols + 1, step)
     psdu = block_bytes(n_symbols, mode)[1]
-    return n_symbols[psdu > 0], psdu[psdu > 0]
+    better = psdu > np.concatenate([[0], np.maximum.accumulate(psdu)[:-1]])
+    return n_symbols[better], psdu[better]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def best_rate_bps(mode: Mode) -> float:
-    """Rate of the longest frame that the mode can send."""
-    return float(phy_rate_bps(_blocks(mode)[0], mode).max())
+    """Largest rate of a mode, over all frame lengths [bit/s]; 0 where a tone mask leaves it too few carriers.
+
+    >>> from .g3_bands import G3_BANDS
+    >>> round(best_rate_bps(full_mode("D8PSK", G3_BANDS["fcc"])) / 1e3, 1)
+    207.6
+    """
+    return float(phy_rate_bps(_frames(mode)[0], mode).max(initial=0.0))
 
 
 def largest_psdu_bytes(mode: Mode) -> int:
-    """Largest PSDU of a mode.
+    """Largest PSDU of a mode; 0 where a tone mask leaves it too few carriers.
 
-    >>> largest_psdu_bytes(Mode(WAVEFORMS[1], 6))
-    133
+    >>> from .g3_bands import G3_BANDS
+    >>> [largest_psdu_bytes(full_mode("ROBO", plan)) for plan in G3_BANDS.values()]
+    [133, 54, 247, 247]
     """
-    return int(_blocks(mode)[1].max())
+    return int(_frames(mode)[1].max(initial=0))
 
 
 def airtime_s(psdu_bytes: Array, mode: Mode) -> Array:
-    """Airtime of a frame that carries ``psdu_bytes`` [s]; frames are padded to whole steps of four symbols.
+    """Airtime of the shortest frame that carries ``psdu_bytes`` [s], padded to whole steps of symbols.
 
     Parameters
     ----------
@@ -166,28 +179,30 @@ def airtime_s(psdu_bytes: Array, mode: Mode) -> Array:
     -------
     (n,) [s]. Raises ValueError naming a size that does not fit.
 
-    >>> round(float(airtime_s(np.array(133), Mode(WAVEFORMS[1], 6))) * 1e3, 1)
+    >>> from .g3_bands import G3_BANDS
+    >>> round(float(airtime_s(np.array(133), full_mode("ROBO", G3_BANDS["cenelec-a"]))) * 1e3, 1)
     190.3
     """
-    n_symbols, psdu = _blocks(mode)
+    n_symbols, psdu = _frames(mode)
     size = np.asarray(psdu_bytes)
-    if np.any(bad := (size <= 0) | (size > psdu.max())):
-        raise ValueError(f"a PSDU of {size[bad].flat[0]} B does not fit {mode.name}; send 1 to {psdu.max()} B")
-    return frame_s(n_symbols[np.searchsorted(psdu, size)])
+    if np.any(bad := (size <= 0) | (size > (most := psdu.max(initial=0)))):
+        raise ValueError(f"a PSDU of {size[bad].flat[0]} B does not fit {mode.name}; send 1 to {most} B")
+    return frame_s(n_symbols[np.searchsorted(psdu, size)], mode.plan)
 
 
-def header_error_ratio(snr_db: Array, loss_db: float) -> Array:
+def header_error_ratio(snr_db: Array, loss_db: float, plan: BandPlan, preamble_snr_db: float) -> Array:
     """Probability that preamble or frame control header is missed; 1 minus the success of an acknowledgement.
 
     Parameters
     ----------
     snr_db : (n,) effective SNR of all carriers with repetition [dB]
-    loss_db
-        Implementation loss [dB].
+    loss_db, preamble_snr_db
+        Implementation loss, and the SNR at which half of the preambles are found [dB].
     """
     snr = np.asarray(snr_db, dtype=np.float64) - loss_db
-    found = _logistic(PREAMBLE_SLOPE_PER_DB * (snr - PREAMBLE_SNR_DB))
-    return np.asarray(1 - found * (1 - _waterfall(snr, FCH.snr_10_db, FCH.snr_1_db, np.zeros(()))))
+    found = 0.5 * (1 + np.tanh(0.5 * PREAMBLE_SLOPE_PER_DB * (snr - preamble_snr_db)))
+    lost = plc_curves.error_ratio(plan.header, snr, WAVEFORMS[plan.header].reference_bytes)
+    return np.asarray(1 - found * (1 - lost))
 
 
 def payload_error_ratio(
@@ -202,31 +217,24 @@ def payload_error_ratio(
 
     Returns
     -------
-    (n,) 0 to 1; a logistic in dB through the 10 % and 1 % points. A block of another length moves both by the width of
-    one decade per tenfold length, at most 0.3 dB. 1 where there is no mode.
+    (n,) 0 to 1 from the stored curves of the waveform; a frame of two Reed-Solomon blocks needs both. 1 where there is
+    no mode.
     """
-    index = np.asarray(mode)
-    low, high, reference = np.array(
-        [(m.waveform.snr_10_db, m.waveform.snr_1_db, m.waveform.reference_bytes) for m in table]
-    ).T
-    decade = (high - low)[index]
-    length = np.maximum(np.asarray(psdu_bytes, dtype=np.float64), 1.0)
-    shift = np.clip(decade * np.log10(length / reference[index]), -LENGTH_SHIFT_LIMIT_DB, LENGTH_SHIFT_LIMIT_DB)
-    ratio = _waterfall(np.asarray(snr_db, dtype=np.float64) - loss_db, low[index], high[index], shift)
-    return np.where(index < 0, 1.0, ratio)
+    snr, index, size = np.broadcast_arrays(np.asarray(snr_db, np.float64) - loss_db, mode, psdu_bytes)
+    wave = np.array([plc_curves.row_of(one.waveform.name) for one in table] + [-1])[index]
+    room = RS_BYTES - np.array([one.waveform.parity_bytes for one in table] + [0])[index]
+    n_blocks = np.where(size > room, 2, 1)
+    return np.asarray(1 - (1 - plc_curves.error_ratio(wave, snr, -(-size // n_blocks))) ** n_blocks)
 
 
-def _waterfall(snr_db: Array, snr_10_db: Array | float, snr_1_db: Array | float, shift_db: Array) -> Array:
-    """Logistic that is 10 % and 1 % at the two points, moved by ``shift_db``."""
-    slope = np.log(99 / 9) / (np.asarray(snr_1_db) - snr_10_db)
-    return 1 - _logistic(slope * (snr_db - shift_db - snr_10_db) + np.log(9))
-
-
-def _logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow; finite for infinite arguments."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(x))))
-
-
+@lru_cache(maxsize=256)
 def threshold_db(mode: Mode, loss_db: float) -> float:
-    """Effective SNR at which 10 % of reference frames are lost, implementation loss included [dB]."""
-    return mode.waveform.snr_10_db + loss_db
+    """Effective SNR that a mode needs, implementation loss included [dB].
+
+    A tenth of the frames of the waveform's reference length (or the largest of the band, if that is shorter) are lost
+    there; never less than what the header needs, of which a tenth is lost where it decides.
+    """
+    wave, header = mode.waveform, WAVEFORMS[mode.plan.header]
+    size = min(wave.reference_bytes, largest_psdu_bytes(mode))
+    needed = plc_curves.threshold_db(header.name, header.reference_bytes, HEADER_ERROR_RATIO)
+    return float(max(plc_curves.threshold_db(wave.name, size), needed)) + loss_db

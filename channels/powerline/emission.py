@@ -1,84 +1,195 @@
-"""Strong emitters at meters: what a switching converter puts on the line at its own terminals.
+"""Strong emitters at meters: what switching converters put on the line at their own terminals.
 
 The noise of a supply, charger, inverter or lamp is not a property of the receiver: it stands somewhere and travels
-through the network like a signal. Here is the source; `channel` carries it to every receiver.
+through the network like a signal. Here is the source, device by device; the solver carries it to every receiver.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..draws import Draws
+from ..paths import CUSTOMER_CLASSES
+from .cycle import bin_means, constant, interval
+from .editable import column, shipped
+from .mains import phase_shift
+from .spectra import LEVEL_BANDWIDTH_HZ, UPPER_HZ, comb
 
 Array = NDArray[Any]
 
-LEVEL_BANDWIDTH_HZ = 200.0
-"""Resolution in which emission levels are stated: CISPR 16-1-1 band A."""
+HOURS = 24
+
+
+@dataclass(frozen=True)
+class EmitterKind:
+    """One kind of emitter, a row of ``emitters.csv``; a case file may change it or add others.
+
+    Levels are readings in 200 Hz at the emitter's own terminals; frequencies and widths are drawn evenly in their
+    logarithm. Raises ValueError where a range does not rise or a number is impossible.
+    """
+
+    name: str
+    house: float = column("1", "strong devices running at a house, mean over the day where emitter_ratio is 1")
+    flat: float = column("1", "the same at a flat")
+    farm: float = column("1", "the same at a farm")
+    commercial: float = column("1", "the same at a shop or office")
+    public: float = column("1", "the same at a public building")
+    industrial: float = column("1", "the same in industry")
+    other: float = column("1", "the same at any other customer")
+    low_dbuv: float = column("dBuV", "weakest: strongest reading among the carriers below 150 kHz")
+    high_dbuv: float = column("dBuV", "strongest, likewise")
+    above_150_db: float = column("dB", "how much lower it is from 150 kHz on")
+    switching_low_hz: float = column("Hz", "lowest switching frequency")
+    switching_high_hz: float = column("Hz", "highest switching frequency")
+    width_low_hz: float = column("Hz", "narrowest line at half its height")
+    width_high_hz: float = column("Hz", "widest line at half its height")
+    pattern_centre: float = column("1", "where in the half cycle of its phase it emits: 0 zero crossing, 0.5 crest")
+    pattern_share: float = column("1", "during which share of the half cycle; 1 all the time")
+    pattern_rest_db: float = column("dB", "level outside that time relative to inside")
+    hours: tuple[float, ...] = column("1", "24 factors on the number of devices from midnight on, mean about 1")
+    confidence: str = "C"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.mean_devices) < 0:
+            raise ValueError("a mean number of devices is negative; give 0 where there is none")
+        if self.low_dbuv > self.high_dbuv:
+            raise ValueError("emitter levels must rise; give the lower level in dBuV first")
+        for what in ("switching", "width"):
+            low, high = getattr(self, f"{what}_low_hz"), getattr(self, f"{what}_high_hz")
+            if not 0 < low <= high:
+                raise ValueError(f"emitter {what} frequencies must be positive and rise; got {low} to {high} Hz")
+        if not 0 < self.pattern_share <= 1 or self.pattern_rest_db > 0:
+            raise ValueError("pattern_share must lie in 0 to 1 and pattern_rest_db not above 0; correct them")
+        if len(self.hours) != HOURS or min(self.hours) < 0:
+            raise ValueError(f"hours must be {HOURS} factors that are not negative; got {len(self.hours)}")
+
+    @property
+    def mean_devices(self) -> tuple[float, ...]:
+        """The columns of the customer classes, in the order of ``CUSTOMER_CLASSES``."""
+        return tuple(float(getattr(self, name)) for name in CUSTOMER_CLASSES)
+
+    def at_hour(self, hour: float) -> float:
+        """Factor on the number of devices at an hour of the day, 0 to 24."""
+        return float(np.interp(hour % HOURS, np.arange(HOURS + 1), (*self.hours, self.hours[0])))
 
 
 @dataclass(frozen=True)
 class EmitterSettings:
-    """How many emitters there are and what they look like; sources and confidence stand with the technology.
+    """How many emitters there are and how they are looked at.
 
-    ratio : share of the meters that host one, 0 to 1
-    low_dbuv, high_dbuv : strongest reading in the carriers' band at the emitter's terminals, in 200 Hz [dBuV]
-    switching_low_hz, switching_high_hz : range of the switching frequency [Hz]
-    width_low_hz, width_high_hz : range of the width of a line at half its height [Hz]
+    ratio : factor on the table: mean number of emitters at a house, 0 to 1
+    hour : of the day, 0 to 24
+    kinds : rows of the table
+    window_s, mains_hz, n_bins : time a receiver averages, mains frequency, equal parts of its half cycle
     """
 
     ratio: float
-    low_dbuv: float
-    high_dbuv: float
-    switching_low_hz: float
-    switching_high_hz: float
-    width_low_hz: float
-    width_high_hz: float
+    hour: float
+    kinds: tuple[EmitterKind, ...]
+    window_s: float
+    mains_hz: float
+    n_bins: int
 
 
-def emitters(meter_key: Array, draws: Draws, settings: EmitterSettings) -> Array:
-    """Rows of the meters that host a strong emitter in one replication, rising.
+@dataclass(frozen=True)
+class Emitters:
+    """Emitters that run in one replication, by kind, then by meter; one row a device.
 
-    Parameters
-    ----------
-    meter_key : (n_meters,) uint64 stable keys;  draws, settings : see there
-
-    Returns
-    -------
-    (n_emitters,) int64. A larger ratio keeps the emitters of a smaller one. Raises ValueError where the ratio leaves 0
-    to 1 or a range does not rise.
+    row : (n,) int64 row of the meter that hosts it
+    level_uv2 : (n, n_carriers) float64 power at its own terminals, mean over the mains cycle
+    pattern : (n, n_bins) power over the half cycle relative to its mean, on the first phase; `emitter_patterns` has
+        the others
+    kind : (n,) int64 row of the settings' kinds
     """
-    if not 0 <= settings.ratio <= 1:
-        raise ValueError(f"emitter ratio {settings.ratio} must lie within 0 to 1; it is a share of the meters")
-    if settings.low_dbuv > settings.high_dbuv:
-        raise ValueError("emitter levels must rise; give the lower level in dBuV first")
-    for name in ("switching", "width"):
-        low, high = getattr(settings, f"{name}_low_hz"), getattr(settings, f"{name}_high_hz")
-        if not 0 < low <= high:
-            raise ValueError(f"emitter {name} frequencies must be positive and rise; got {low} to {high} Hz")
-    if settings.ratio == 0:
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(draws.uniform("emitter", meter_key) < settings.ratio)
+
+    row: Array
+    level_uv2: Array
+    pattern: Array
+    kind: Array
 
 
-def emission_dbuv(
-    meter_key: Array, frequency_hz: Array, bandwidth_hz: float, draws: Draws, settings: EmitterSettings
-) -> Array:
-    """Emission of each emitter at its own terminals, per carrier.
+def emitter_kinds() -> dict[str, EmitterKind]:
+    """The shipped table, name to kind."""
+    return shipped(EmitterKind, "emitters.csv")
+
+
+def emitters_of(
+    meter_key: Array,
+    meter_class: Array | None,
+    frequency_hz: Array,
+    bandwidth_hz: float,
+    draws: Draws,
+    settings: EmitterSettings,
+) -> Emitters:
+    """Draw the devices that disturb in one replication, each by itself.
 
     Parameters
     ----------
-    meter_key : (n_emitters,) uint64 stable keys of the meters that host an emitter
+    meter_key : (n_meters,) uint64 stable keys
+    meter_class : (n_meters,) rows of ``CUSTOMER_CLASSES``; None where all are houses
     frequency_hz : (n_carriers,);  bandwidth_hz : of one carrier
 
     Returns
     -------
-    (n_emitters, n_carriers) rms level [dBuV]. The switching frequency and all its harmonics, each a Lorentzian line;
-    the power of the n-th harmonic falls with n squared. The drawn level is the strongest 200 Hz reading among the
-    carriers; a wide line therefore carries more power than a narrow one.
+    Emitters. A larger ratio keeps the emitters of a smaller one, a busier hour those of a quieter one. Raises
+    ValueError where the ratio leaves 0 to 1 or a class does not exist.
+    """
+    if not 0 <= settings.ratio <= 1:
+        raise ValueError(f"emitter ratio {settings.ratio} must lie within 0 to 1; it is a mean number per house")
+    customer = np.zeros(meter_key.size, np.int64) if meter_class is None else np.asarray(meter_class, np.int64)
+    if np.any(bad := (customer < 0) | (customer >= len(CUSTOMER_CLASSES))):
+        row = int(np.argmax(bad))
+        raise ValueError(f"meter {row} has customer class {customer[row]}; give 0 to {len(CUSTOMER_CLASSES) - 1}")
+    rows, levels = [np.zeros(0, np.int64)], [np.zeros((0, np.size(frequency_hz)))]
+    for kind in settings.kinds:
+        chance = settings.ratio * kind.at_hour(settings.hour) * np.array(kind.mean_devices)
+        hosts = np.flatnonzero(draws.uniform(f"emitter {kind.name}", meter_key) < chance[customer])
+        rows.append(hosts)
+        level = emission_dbuv(meter_key[hosts], frequency_hz, bandwidth_hz, draws, kind)
+        levels.append(10 ** (level / 10))
+    number = np.repeat(np.arange(len(settings.kinds)), [one.size for one in rows[1:]])
+    pattern = emitter_patterns(settings, 1)[:, 0]
+    return Emitters(np.concatenate(rows), np.concatenate(levels), pattern[number], number)
+
+
+def emitter_patterns(settings: EmitterSettings, n_phases: int) -> Array:
+    """Power over the half cycle of each kind on each phase, (n_kinds, n_phases, n_bins), mean 1 over the bins.
+
+    Bins are those of the first phase; a device on another sees its own voltage later (`mains.phase_shift`).
+    """
+    width = settings.window_s * 2 * settings.mains_hz
+    patterns = [_kind_pattern(kind, n_phases, settings.n_bins, width) for kind in settings.kinds]
+    return np.stack(patterns) if patterns else np.zeros((0, n_phases, settings.n_bins))
+
+
+@lru_cache(maxsize=256)
+def _kind_pattern(kind: EmitterKind, n_phases: int, n_bins: int, width: float) -> Array:
+    shapes = constant, interval(kind.pattern_centre, kind.pattern_share)
+    rest = 10 ** (kind.pattern_rest_db / 10)
+    steady, burst = bin_means(shapes, n_bins, phase_shift(n_phases), width)
+    pattern = rest * steady + (1 - rest) * burst
+    return np.asarray(pattern / pattern.mean(axis=1, keepdims=True))
+
+
+def emission_dbuv(meter_key: Array, frequency_hz: Array, bandwidth_hz: float, draws: Draws, kind: EmitterKind) -> Array:
+    """Emission of devices of one kind at their own terminals, per carrier.
+
+    Parameters
+    ----------
+    meter_key : (n,) uint64 stable keys of the meters that host one
+    frequency_hz : (n_carriers,);  bandwidth_hz : of one carrier
+
+    Returns
+    -------
+    (n, n_carriers) rms level [dBuV]. The switching frequency and all its harmonics, each a Lorentzian line; the power
+    of the n-th harmonic falls with n squared. The drawn level is the strongest 200 Hz reading among the carriers, less
+    ``above_150_db`` on carriers from 150 kHz on; a wide line therefore carries more power than a narrow one.
 
     References
     ----------
@@ -87,20 +198,20 @@ def emission_dbuv(
     the receiver (confidence C).
     """
     frequency = np.asarray(frequency_hz, dtype=np.float64)
-    level = settings.low_dbuv + (settings.high_dbuv - settings.low_dbuv) * draws.uniform("emitter level", meter_key)
-    even = draws.uniform("emitter switching", meter_key), draws.uniform("emitter width", meter_key)
-    centre = _log_even(settings.switching_low_hz, settings.switching_high_hz, even[0])[:, None]
-    width = _log_even(settings.width_low_hz, settings.width_high_hz, even[1])[:, None] / 2
-    wide, narrow = np.zeros((2, meter_key.size, frequency.size))
-    last = int(np.ceil(frequency.max() / settings.switching_low_hz)) + 1
-    for harmonic in range(1, last + 1):
-        offset = frequency - harmonic * centre
-        for power, span in ((wide, bandwidth_hz / 2), (narrow, LEVEL_BANDWIDTH_HZ / 2)):
-            inside = np.arctan((offset + span) / width) - np.arctan((offset - span) / width)
-            power += inside / (np.pi * harmonic**2)
-    # the strongest reading may lie between two carriers: no reading is below that of a line on its own centre
-    strongest = np.maximum(narrow.max(axis=1), _strongest_line(centre, width, frequency, bandwidth_hz / 2)[:, 0])
-    return np.asarray(level[:, None] + 10 * np.log10(wide / strongest[:, None]))
+    level, switching, wide = (
+        draws.uniform(f"{kind.name} {what}", meter_key) for what in ("level", "switching", "width")
+    )
+    level_dbuv = kind.low_dbuv + (kind.high_dbuv - kind.low_dbuv) * level
+    centre = _log_even(kind.switching_low_hz, kind.switching_high_hz, switching)
+    width = _log_even(kind.width_low_hz, kind.width_high_hz, wide) / 2
+    carrier, reading = comb(centre, width, frequency, bandwidth_hz, LEVEL_BANDWIDTH_HZ)
+    # the strongest reading may lie between two carriers or at the edge of the band: no reading is below that of a line
+    # on its own centre
+    edges = np.array([frequency.min() - bandwidth_hz / 2, frequency.max() + bandwidth_hz / 2])
+    at_edges = comb(centre, width, edges, bandwidth_hz, LEVEL_BANDWIDTH_HZ)[1]
+    strongest = np.maximum(np.maximum(reading.max(axis=1), at_edges.max(axis=1)), _strongest_line(centre, width, edges))
+    lowered_db = np.where(frequency >= UPPER_HZ, kind.above_150_db, 0.0)
+    return np.asarray(level_dbuv[:, None] - lowered_db + 10 * np.log10(carrier / strongest[:, None]))
 
 
 def _log_even(low: float, high: float, share: Array) -> Array:
@@ -108,8 +219,8 @@ def _log_even(low: float, high: float, share: Array) -> Array:
     return np.asarray(low * (high / low) ** share)
 
 
-def _strongest_line(centre: Array, width: Array, frequency_hz: Array, edge_hz: float) -> Array:
-    """200 Hz reading of the lowest harmonic among the carriers, the fundamental's power being 1; 0 where none is."""
-    first = np.maximum(np.ceil((frequency_hz.min() - edge_hz) / centre), 1.0)
+def _strongest_line(centre: Array, width: Array, edges_hz: Array) -> Array:
+    """200 Hz reading of the lowest harmonic within the band, the fundamental's power being 1; 0 where none is."""
+    first = np.maximum(np.ceil(edges_hz[0] / centre), 1.0)
     reading = 2 / np.pi * np.arctan(LEVEL_BANDWIDTH_HZ / 2 / width) / first**2
-    return np.where(first * centre <= frequency_hz.max() + edge_hz, reading, 0.0)
+    return np.where(first * centre <= edges_hz[1], reading, 0.0)

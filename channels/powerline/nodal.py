@@ -1,114 +1,223 @@
-"""Sparse nodal solution for areas that hold a loop; the tree solver cannot take them."""
+"""Sparse nodal solution of areas that hold loops; the two passes cannot take them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.linalg import splu
+from scipy.sparse.csgraph import connected_components
 
-from .network import Lines, rows_at
+from .edges import Lines, edge_admittances
+from .elimination import Pattern, entry_of, factor, pattern_of, substitute
+from .recursion import LANES, kernel
+from .tree import THREE, check_cores
 
 Array = NDArray[Any]
+W = LANES
 
 
-def edge_admittances(line: Lines) -> tuple[Array, Array]:
-    """Self and transfer admittance of every edge as a two-port, (n_edges, n_carriers) complex [S].
+def terminals_of(line: Lines, edge_phase: Array, n_phases: int) -> Array:
+    """Number of every phase of every node that some cable reaches, (n_nodes, n_phases) int, -1 where there is none.
 
-    coth(gl)/Z0 at both ends and -1/(Z0 sinh(gl)) between them.
+    Parameters
+    ----------
+    edge_phase : (n_edges,) int, -1 for three phases, 0 to 2 for one; without meaning where ``n_phases`` is 1
+
+    Raises ValueError where a node has no edge, a cable of one phase shall carry three, or three-phase cables hang on
+    single-phase ones.
     """
-    return 1 / (line.z0_ohm * line.tanh), -np.exp(-line.log_cosh) / (line.z0_ohm * line.tanh)
+    touched = np.zeros((line.n_nodes, n_phases), bool)
+    for end in (line.edge_from, line.edge_to):
+        if n_phases == 1:
+            touched[end] = True
+            continue
+        three = np.asarray(edge_phase) == THREE
+        touched[end[three]] = True
+        touched[end[~three], edge_phase[~three]] = True
+    if line.n_nodes > 1 and not touched.any(1).all():
+        raise ValueError(f"node {int(np.argmin(touched.any(1)))} of the looped area has no edge; leave it out")
+    if n_phases == 3:
+        _check_three(line, np.flatnonzero(three))
+    return np.where(touched, np.cumsum(touched).reshape(touched.shape) - 1, -1)
 
 
-def impedance_columns(line: Lines, shunt_s: Array, ports: Array) -> Array:
-    """Open-circuit impedances between all ports of a connected network of any shape.
+def _check_three(line: Lines, edge: Array) -> None:
+    """Three-phase cables have three cores and hang together."""
+    check_cores(line, edge)
+    start, end = line.edge_from[edge], line.edge_to[edge]
+    graph = coo_array((np.ones(edge.size), (start, end)), shape=(line.n_nodes, line.n_nodes))
+    group = connected_components(graph, directed=False)[1][start]
+    if np.any(apart := group != group[:1]):
+        raise ValueError(f"edge {int(edge[np.argmax(apart)])} carries three phases but is fed by one; give its phase")
+
+
+def nodal_pattern(line: Lines, edge_phase: Array, terminal: Array) -> tuple[Array, Array, Array, Array]:
+    """Where the edges stand in the nodal matrix.
+
+    Parameters
+    ----------
+    terminal : see `terminals_of`
+
+    Returns
+    -------
+    row, column, edge, kind, each (n_entries,): entry ``kind`` (see `edge_entries`) of the edge belongs there.
+    """
+    parts = []
+    phase = np.zeros(line.n_edges, np.int64) if terminal.shape[1] == 1 else np.asarray(edge_phase, np.int64)
+    for edges in (np.flatnonzero(phase != THREE), np.flatnonzero(phase == THREE)):
+        lone = bool(edges.size) and phase[edges[0]] != THREE
+        for p, q in [(-1, -1)] if lone else [(p, q) for p in range(3) for q in range(3)]:
+            at = (phase[edges], phase[edges]) if lone else (np.full(edges.size, p), np.full(edges.size, q))
+            for a, b, mutual in ((0, 0, 0), (1, 1, 0), (0, 1, 1), (1, 0, 1)):
+                ends = (line.edge_from[edges], line.edge_to[edges])
+                kind = np.full(edges.size, mutual + 2 * (0 if lone else 1 if p == q else 2))
+                parts.append((terminal[ends[a], at[0]], terminal[ends[b], at[1]], edges, kind))
+    row, column, edge, kind = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return row, column, edge, kind
+
+
+def edge_entries(line: Lines) -> Array:
+    """(6, n_edges, n_carriers) complex: own and transfer admittance of the difference mode; then the same of three
+    phases, within a phase and between two."""
+    entries = []
+    own, mutual = edge_admittances(line)
+    for y in (own, mutual):
+        entries.append((y[0], (2 * y[0] + y[1]) / 3, (y[1] - y[0]) / 3))
+    return np.array([entries[mutual][kind] for kind in range(3) for mutual in range(2)])
+
+
+class Factors(NamedTuple):
+    """A factored network.
+
+    terminal : (n_nodes, n_phases) int, see `terminals_of`;  pattern : see `elimination`
+    values : (n_cells, n + n_entries, 2 W) float64;  n_states, n_carriers : counts
+    """
+
+    terminal: Array
+    pattern: Pattern
+    values: Array
+    n_states: int
+    n_carriers: int
+
+
+def factors(line: Lines, shunt_s: Array, edge_phase: Array) -> Factors:
+    """Assemble and factor the nodal matrices of all states and carriers.
 
     Parameters
     ----------
     line : Lines
-    shunt_s : (n_nodes, n_phases, n_carriers) complex
-        Connected admittances, without any source [S].
-    ports : (n_ports,) node rows, each once.
+    shunt_s : (n_states, n_nodes, n_phases, n_carriers) complex128 [S];  edge_phase : (n_edges,) int
+
+    Raises ValueError as `terminals_of` does.
+    """
+    n_states, _, n_phases, n_carriers = shunt_s.shape
+    terminal = terminals_of(line, edge_phase, n_phases)
+    row, column, edge, kind = nodal_pattern(line, edge_phase, terminal)
+    n = int(terminal.max()) + 1
+    pattern = pattern_of(n, row, column)
+    keep = pattern.rank[row] >= pattern.rank[column]
+    place = (pattern.rank[row[keep]], pattern.rank[column[keep]], edge[keep], kind[keep])
+    values = np.zeros((-(-n_states * n_carriers // W), n + pattern.below.size, 2 * W))
+    _assemble(values, pattern, *place, edge_entries(line), terminal, shunt_s)
+    factor(values, pattern)
+    return Factors(terminal, pattern, values, n_states, n_carriers)
+
+
+@kernel
+def _assemble(
+    values: Array,
+    pattern: Pattern,
+    row: Array,
+    column: Array,
+    edge: Array,
+    kind: Array,
+    entries: Array,
+    terminal: Array,
+    shunt_s: Array,
+) -> None:
+    """Edges and shunts into lanes."""
+    n_carriers = shunt_s.shape[3]
+    last = shunt_s.shape[0] * n_carriers - 1
+    for lane in range(values.shape[0] * W):
+        state, k = divmod(min(lane, last), n_carriers)
+        cell, w = lane // W, lane % W
+        for one in range(row.size):
+            at, y = entry_of(pattern.start, pattern.below, row[one], column[one]), entries[kind[one], edge[one], k]
+            values[cell, at, w] += y.real
+            values[cell, at, W + w] += y.imag
+        for node in range(terminal.shape[0]):
+            for phase in range(terminal.shape[1]):
+                if terminal[node, phase] >= 0:
+                    at, y = pattern.rank[terminal[node, phase]], shunt_s[state, node, phase, k]
+                    values[cell, at, w] += y.real
+                    values[cell, at, W + w] += y.imag
+
+
+@kernel
+def spread(solved: Factors, source: Array, current: Array, receiver: Array) -> Array:
+    """Voltages at terminals for currents into others.
+
+    Parameters
+    ----------
+    source : (n, n_phases) terminals, -1 for none
+    current : (n, n_phases, n_states, n_carriers) complex;  receiver : (n_receivers,) terminals
 
     Returns
     -------
-    (n_phases, n_carriers, n_ports, n_ports) complex: voltage at the first port for one ampere into the second [ohm].
-    Raises ValueError where a node is not connected to the rest.
+    (n, n_receivers, n_cells, 2 W) float64, in lanes.
     """
-    n, n_phases, n_carriers = line.n_nodes, shunt_s.shape[1], shunt_s.shape[2]
-    if n > 1 and np.unique(np.concatenate([line.edge_from, line.edge_to])).size < n:
-        raise ValueError("a node of the looped area has no edge; remove it before solving")
-    own, mutual = edge_admittances(line)
-    row = np.concatenate([line.edge_from, line.edge_to, line.edge_from, line.edge_to, np.arange(n)])
-    column = np.concatenate([line.edge_from, line.edge_to, line.edge_to, line.edge_from, np.arange(n)])
-    drive = np.zeros((n, ports.size), complex)
-    drive[ports, np.arange(ports.size)] = 1
-    answer = np.empty((n_phases, n_carriers, ports.size, ports.size), complex)
-    for carrier in range(n_carriers):
-        edges = np.concatenate([own[:, carrier], own[:, carrier], mutual[:, carrier], mutual[:, carrier]])
-        for phase in range(n_phases):
-            values = np.concatenate([edges, shunt_s[:, phase, carrier]])
-            matrix = coo_array((values, (row, column)), shape=(n, n)).tocsc()
-            answer[phase, carrier] = _factor(matrix).solve(drive)[ports]
-    return answer
+    n_cells, last = solved.values.shape[0], solved.n_states * solved.n_carriers - 1
+    out = np.empty((source.shape[0], receiver.size, n_cells, 2 * W))
+    x, touched = np.empty((solved.pattern.rank.size, 2 * W)), np.empty(solved.pattern.rank.size, np.bool_)
+    for cell in range(n_cells):
+        for i in range(source.shape[0]):
+            x[:], touched[:] = 0, False
+            for p in range(source.shape[1]):
+                if source[i, p] < 0:
+                    continue
+                row = solved.pattern.rank[source[i, p]]
+                touched[row] = True
+                for w in range(W):
+                    state, k = divmod(min(cell * W + w, last), solved.n_carriers)
+                    x[row, w], x[row, W + w] = current[i, p, state, k].real, current[i, p, state, k].imag
+            substitute(solved.values[cell], solved.pattern, x, touched)
+            for j in range(receiver.size):
+                out[i, j, cell] = x[solved.pattern.rank[receiver[j]]]
+    return out
 
 
-def _factor(matrix: Any) -> Any:
-    """Sparse factors of a symmetric, nearly tree-like matrix.
+@kernel
+def self_impedances(solved: Factors, source: Array) -> Array:
+    """Impedances between the phases of single nodes, everything else connected.
 
-    Columns are not merged into dense blocks: these matrices have none worth it, and threaded dense kernels on tiny
-    blocks cost many times the work itself where processors are shared.
+    Parameters
+    ----------
+    source : (n, n_phases) terminals, -1 for none
+
+    Returns
+    -------
+    (n, n_states, n_carriers, n_phases, n_phases) complex [ohm], 0 on absent phases.
     """
-    return splu(
-        matrix,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.01,
-        relax=1,
-        panel_size=1,
-        options={"SymmetricMode": True},
-    )
-
-
-@dataclass(frozen=True)
-class NodalGains:
-    """Voltage gains of all pairs of ports of one looped area; the same look-ups as `network.TreeGains`."""
-
-    port: Array
-    y_total_s: Array
-    log_gain: Array
-    mean: Array
-
-    @classmethod
-    def of(cls, line: Lines, shunt_s: Array, ports: Array) -> NodalGains:
-        """Solve for the given ports (node rows, each once)."""
-        impedance = impedance_columns(line, shunt_s, ports)
-        seen = np.diagonal(impedance, axis1=2, axis2=3)
-        port = np.full(line.n_nodes, -1)
-        port[ports] = np.arange(ports.size)
-        power = (impedance.real**2 + impedance.imag**2) / np.abs(seen[:, :, None, :]) ** 2
-        log_gain = np.log(np.maximum(power, 1e-30).astype(np.float32))
-        log_gain = np.ascontiguousarray(np.transpose(log_gain, (3, 2, 0, 1)))
-        return cls(port, 1 / np.moveaxis(seen, 2, 0), log_gain, log_gain.mean(-1))
-
-    def place(self, source: Array, receiver: Array, turn: Array | None = None) -> tuple[Array, ...]:
-        """Port numbers of pairs of node rows; ``turn`` means nothing here."""
-        return self.port[source], self.port[receiver]
-
-    def gain(self, place: tuple[Array, ...], phase: Array) -> Array:
-        """(n_pairs, n_carriers) float32: ln |V_receiver / V_source|^2 on each pair's phase circuit."""
-        return rows_at(self.log_gain, place[0] * self.log_gain.shape[1] + place[1], phase)
-
-    def mean_gain(self, place: tuple[Array, ...]) -> Array:
-        """(n_pairs, n_phases): mean of `gain` over the carriers."""
-        return np.asarray(self.mean[place[0], place[1]])
-
-    def admittance(self, node: Array) -> Array:
-        """(n, n_phases, n_carriers) complex admittance seen at node rows [S]."""
-        return np.asarray(self.y_total_s[self.port[node]])
-
-    def swapped(self, place: tuple[Array, ...]) -> tuple[Array, ...]:
-        """The same pairs in the other direction."""
-        return place[1], place[0]
+    n, n_phases = source.shape
+    out = np.zeros((n, solved.n_states, solved.n_carriers, n_phases, n_phases), np.complex128)
+    x, touched = np.empty((solved.pattern.rank.size, 2 * W)), np.empty(solved.pattern.rank.size, np.bool_)
+    for cell in range(solved.values.shape[0]):
+        lanes = min(W, solved.n_states * solved.n_carriers - cell * W)
+        for i in range(n):
+            for p in range(n_phases):
+                if source[i, p] < 0:
+                    continue
+                x[:], touched[:] = 0, False
+                row = solved.pattern.rank[source[i, p]]
+                touched[row], x[row, :W] = True, 1
+                substitute(solved.values[cell], solved.pattern, x, touched)
+                for q in range(n_phases):
+                    if source[i, q] < 0:
+                        continue
+                    row = solved.pattern.rank[source[i, q]]
+                    for w in range(lanes):
+                        state, k = divmod(cell * W + w, solved.n_carriers)
+                        out[i, state, k, q, p] = complex(x[row, w], x[row, W + w])
+    return out

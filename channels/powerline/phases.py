@@ -1,69 +1,155 @@
-"""Which phase everybody sits on, and what it costs to cross from one to another.
+"""Which phase everybody sits on: what the map does not know is drawn, once per replication.
 
-Stand-in for a coupled three-phase solution: the three phases are solved as three uncoupled circuits, each with the
-houses that hang on it, and a link between phases pays the extra loss below, once for all carriers.
+A meter behind a two-core cable shares the phase of all that hang on that cable; every other single-phase meter has a
+phase of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..draws import Draws
+from ..paths import CablePaths
 
 Array = NDArray[Any]
 
 ALL_PHASES = -1
 """Phase of a node that couples to all three."""
 
-# Cross-phase minus same-phase level against same-phase attenuation, computed for this project with modal (Clarke)
-# propagation over a 16-node feeder with unbalanced houses: middle of the bin [dB], mean [dB], sigma [dB].
-CROSS_PHASE = np.array(
-    [
-        [5.0,  -28.0, 10.0],
-        [12.5, -16.5,  7.0],
-        [17.5, -12.0,  6.6],
-        [25.0,  -8.7,  7.5],
-        [37.5,  -5.4,  9.0],
-        [52.5,  -3.0, 10.6],
-    ]
-)  # fmt: skip
-LARGEST_ATTENUATION_DB = 60.0
+N_PHASES = 3
 
 
-def phase_of(node_key: Array, n_phases: Array, draws: Draws) -> Array:
-    """Phase 0, 1 or 2 of single-phase nodes, drawn per replication; ``ALL_PHASES`` for three-phase nodes.
+@dataclass(frozen=True)
+class Branches:
+    """Parts of the network that have one phase only: two-core cables and all that hangs on them.
 
-    Parameters
-    ----------
-    node_key : (n_nodes,) uint64;  n_phases : (n_nodes,) 1 or 3
-
-    Raises ValueError naming the row where the number of phases is neither.
+    of_node : (n_feeder_nodes,) branch row of each node, -1 where all phases arrive
+    of_edge : (n_edges,) branch row of each edge, -1 for an edge with all phases
+    key : (n_branches,) uint64 lowest key of the meters on a branch, 0 where there is none
     """
-    phases = np.asarray(n_phases)
-    if np.any(bad := (phases != 1) & (phases != 3)):
-        raise ValueError(f"node {int(np.argmax(bad))} has {phases[np.argmax(bad)]} phases; give 1 or 3")
-    drawn = (draws.uniform("mains phase", node_key) * 3).astype(np.int8)
-    return np.where(phases == 3, np.int8(ALL_PHASES), drawn)
+
+    of_node: Array
+    of_edge: Array
+    key: Array
 
 
-def cross_phase_loss_db(attenuation_db: Array, normal: Array) -> Array:
-    """Extra loss of a link between two phases; negative where the other phase happens to hear better.
+def branches(paths: CablePaths) -> Branches:
+    """Find the single-phase branches of all areas.
+
+    A node has all phases where a way of three-phase cable leads to the bus of its area. A two-core cable between two
+    such nodes is a branch by itself (without a meter, so on the first phase).
+    """
+    n, two_core = paths.n_feeder_nodes, _two_core(paths)
+    if n == 0 or not two_core.any():
+        return Branches(np.full(n, -1), np.full(paths.edge_from.size, -1), np.zeros(0, np.uint64))
+    start, end = np.asarray(paths.edge_from, np.int64), np.asarray(paths.edge_to, np.int64)
+    reached = _components(start[~two_core], end[~two_core], n)
+    bus = np.append(paths.site_feeder_node, -1)[paths.feeder_area]
+    single = (paths.feeder_area >= 0) & (bus >= 0) & (reached != reached[np.maximum(bus, 0)])
+    inner = single[start] & single[end]
+    island = _components(start[inner], end[inner], n)
+    kept, row = np.unique(island[single], return_inverse=True)
+    of_node = np.full(n, -1)
+    of_node[single] = row
+    of_edge = np.maximum(of_node[start], of_node[end])
+    bridge = two_core & (of_edge < 0)
+    of_edge[bridge] = kept.size + np.arange(np.count_nonzero(bridge))
+    return Branches(of_node, of_edge, _lowest_key(paths, of_node, kept.size + int(bridge.sum())))
+
+
+def _two_core(paths: CablePaths) -> Array:
+    """(n_edges,) bool: the cable has one phase."""
+    return np.array([cable.n_phases == 1 for cable in paths.cables] + [False])[paths.edge_cable]
+
+
+def _components(start: Array, end: Array, n: int) -> Array:
+    """Connected component of every node."""
+    graph = coo_array((np.ones(start.size, np.int8), (start, end)), shape=(n, n)).tocsr()
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _lowest_key(paths: CablePaths, of_node: Array, n_branches: int) -> Array:
+    """(n_branches,) uint64 lowest meter key on every branch, 0 where there is no meter."""
+    branch = np.append(of_node, -1)[paths.meter_feeder_node]
+    hangs = branch >= 0
+    key = np.full(n_branches, np.iinfo(np.uint64).max)
+    np.minimum.at(key, branch[hangs], paths.node_key[: paths.n_meters][hangs])
+    return np.where(np.isin(np.arange(n_branches), branch[hangs]), key, np.uint64(0))
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Phases of one replication, 0, 1, 2 or ``ALL_PHASES``; all 0 where there is one circuit only.
+
+    load : (n_meters,) phase of the meter's load
+    coupler : (n_nodes,) phase that the modem of a meter or site couples to
+    edge : (n_edges,) int8 phase of a single-phase edge, -1 for one with all phases
+    n_phases : circuits in the network, 1 or 3
+    """
+
+    load: Array
+    coupler: Array
+    edge: Array
+    n_phases: int
+
+
+def draw_phases(
+    paths: CablePaths,
+    branch: Branches,
+    draws: Draws,
+    *,
+    phase_model: bool,
+    site_phases: int,
+    meter_coupler_phases: int,
+) -> Phases:
+    """Phases of all meters, sites and edges in one replication.
 
     Parameters
     ----------
-    attenuation_db : (n,)
-        Same-phase attenuation from the source voltage, mean over the carriers [dB]; tabulated below 60 dB, beyond
-        that the last row is kept.
-    normal : (n,)
-        Standard normal number of the pair.
+    branch : see `branches`
+    phase_model
+        False puts everybody on one circuit.
+    site_phases, meter_coupler_phases
+        Phases that concentrators and the modems of three-phase meters couple to, 1 (a drawn one) or 3.
 
     Returns
     -------
-    (n,) [dB], interpolated between the middles of the bins.
+    Phases. A three-phase meter on a single-phase branch has that one phase. Raises ValueError naming the row where a
+    meter has neither 1 nor 3 phases, or the setting where a coupler has neither.
     """
-    middle, mean_db, sigma_db = CROSS_PHASE.T
-    attenuation = np.asarray(attenuation_db)
-    return np.asarray(-np.interp(attenuation, middle, mean_db) - np.interp(attenuation, middle, sigma_db) * normal)
+    for name, count in (("site_phases", site_phases), ("meter_coupler_phases", meter_coupler_phases)):
+        if count not in (1, N_PHASES):
+            raise ValueError(f"{name} = {count} does not exist; write 1 or 3")
+    phases = np.asarray(paths.meter_phases)
+    if np.any(bad := (phases != 1) & (phases != N_PHASES)):
+        raise ValueError(f"meter {int(np.argmax(bad))} has {phases[np.argmax(bad)]} phases; give 1 or 3")
+    n, n_edges = paths.n_meters, paths.edge_from.size
+    if not phase_model:
+        zero = np.zeros(n + paths.n_sites, np.int8)
+        return Phases(zero[:n], zero, np.full(n_edges, -1, np.int8), 1)
+    own = _drawn(paths.node_key, draws)
+    on_branch = np.where(branch.key > 0, _drawn(branch.key, draws), np.int8(0))
+    row = np.append(branch.of_node, -1)[paths.meter_feeder_node]
+    single = np.where(row >= 0, np.append(on_branch, np.int8(0))[row], own[:n])
+    three = (phases == N_PHASES) & (row < 0)
+    coupler = np.where(three & (meter_coupler_phases == N_PHASES), np.int8(ALL_PHASES), single)
+    site = own[n:] if site_phases == 1 else np.full(paths.n_sites, ALL_PHASES, np.int8)
+    edge = np.where(branch.of_edge >= 0, np.append(on_branch, np.int8(-1))[branch.of_edge], np.int8(-1))
+    return Phases(np.where(three, np.int8(ALL_PHASES), single), np.concatenate([coupler, site]), edge, N_PHASES)
+
+
+def _drawn(key: Array, draws: Draws) -> Array:
+    """One phase per key, each as likely."""
+    return np.asarray((draws.uniform("mains phase", key) * N_PHASES).astype(np.int8))
+
+
+def coupled_phases(phase: Array, n_phases: int) -> Array:
+    """(n, n_phases) bool: what a modem on ``phase`` (n,) couples to."""
+    phase = np.asarray(phase)[:, None]
+    return np.asarray((phase == ALL_PHASES) | (phase == np.arange(n_phases)))

@@ -1,4 +1,4 @@
-"""G3-PLC in CENELEC A: power line from meter to meter to the concentrator at the transformer."""
+"""G3-PLC: power line from meter to meter to the concentrator at the transformer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import simpy
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -16,29 +15,21 @@ from scipy.sparse.csgraph import connected_components
 from ..draws import Draws
 from ..mac.g3_cell import G3Cell
 from ..mac.g3_exchange import carry_exchanges, leg_costs
-from ..mac.g3_framing import ACK_CYCLE_S, HopTable, hop_table
+from ..mac.g3_framing import HopTable, hop_table
 from ..paths import CablePaths
 from ..phy import g3_ofdm
-from ..phy.plc_effective_snr import best_subbands_snr_db, effective_snr_db
-from ..powerline.channel import ChannelBlock, channel_blocks
+from ..phy.g3_tables import bands_table, modes_table, rates_table, symbols_table
+from ..powerline.assess import assess_links
 from ..powerline.g3_parameters import G3Parameters
-from ..powerline.noise import cycle_regions
+from ..powerline.views import FeederView, LinkNumbers, feeder_view, link_numbers
 from ..routing.link_cost import CostWeights, cheapest_tree, directional_cost, link_cost
-from ..technology import (
-    Exchanges,
-    Influence,
-    LinkQuality,
-    Load,
-    Medium,
-    Outcome,
-    Reach,
-    Reason,
-    Routes,
-    Scenario,
-    Siting,
-)
+from ..scenario import Scenario
+from ..technology import Exchanges, Influence, LinkQuality, Load, Medium, Outcome, Reach, Reason, Routes, Siting
 
 Array = NDArray[Any]
+
+MODULATION_COST = {1: 3, 2: 2, 3: 1, 4: 0}
+"""Points of the link cost by bits per carrier; the robust mode counts as one bit."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ class G3Plc(G3Parameters):
     """G3-PLC with LOADng-style routing and a polling concentrator at each transformer."""
 
     name: ClassVar[str] = "g3_plc"
-    label: ClassVar[str] = "G3-PLC (CENELEC-A)"
+    label: ClassVar[str] = "G3-PLC"
     media: ClassVar[tuple[Medium, ...]] = (Medium.POWERLINE,)
     siting: ClassVar[Siting] = Siting.TRANSFORMER
     influences: ClassVar[tuple[Influence, ...]] = (
@@ -75,115 +66,15 @@ class G3Plc(G3Parameters):
         ``snr_*_db`` is the effective SNR on the carriers of the chosen mode (of the robust mode where there is none),
         the margin always that of the robust mode on all carriers.
         """
-        n = paths.n_links
-        snr, margin = np.full((2, n), -np.inf), np.full((2, n), -np.inf)
-        mode = np.full((2, n), -1, np.int8)
-        loss, limit, in_range = np.full(n, np.inf), np.full(n, Reason.ATTENUATION, np.int8), np.ones(n, bool)
-        settings = self.channel(scenario)
-        quiet_db = self.quiet_db(settings.noise_offset_db)
-        for block in channel_blocks(paths, settings, draws):
-            rows = block.link
-            for direction, power in enumerate((block.snr_up, block.snr_down)):
-                weak_db = block.mean_snr_db[:, direction]
-                snr[direction, rows], margin[direction, rows], mode[direction, rows] = self._choose(
-                    power, weak_db, block.dead
-                )
-            loss[rows], in_range[rows] = block.loss_db, block.in_range
-            limit[rows] = self._limit(block, margin[:, rows].T, quiet_db)
-        rates = np.array([g3_ofdm.best_rate_bps(m) for m in self.table] + [0.0])
-        return LinkQuality(
-            snr[0],
-            snr[1],
-            margin[0],
-            margin[1],
-            mode[0],
-            mode[1],
-            rates[mode[0]],
-            rates[mode[1]],
-            loss,
-            limit,
-            in_range,
-        )
+        return assess_links(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws)
 
-    def _choose(self, power: Array, weak_db: Array, dead: Array) -> tuple[Array, Array, Array]:
-        """Effective SNR, robust margin and fastest usable mode of one direction."""
-        cycle = cycle_regions(self.cyclic_noise_set)
-        table, loss_db = self.table, self.implementation_loss_db
-        snr = self._robust_db(power, weak_db, dead)
-        margin = snr - g3_ofdm.threshold_db(table[0], loss_db)
-        mode = np.where(margin >= 0, 0, -1).astype(np.int8)
-        strong = np.flatnonzero(margin >= 0)
-        header_ok = snr[strong] >= g3_ofdm.FCH.snr_1_db + loss_db
-        for index in [i for i, m in enumerate(table) if i > 0 and m.waveform.repetition > 1]:
-            taken = strong[header_ok & (snr[strong] >= g3_ofdm.threshold_db(table[index], loss_db))]
-            mode[taken] = index
-        # most links carry the fastest mode on all carriers: the others alone are worth a search for sub-bands
-        rows, power = strong[header_ok], power[strong[header_ok]]
-        top = len(table) - 1
-        value = effective_snr_db(power, table[top].waveform.beta, *cycle)
-        best = value >= g3_ofdm.threshold_db(table[top], loss_db) + self.mode_margin_db
-        mode[rows[best]], snr[rows[best]] = top, value[best]
-        self._map_tones(power[~best], rows[~best], snr, mode)
-        return snr, margin, mode
+    def feeder_view(self, paths: CablePaths, scenario: Scenario, draws: Draws, site: int) -> FeederView:
+        """One area as its concentrator sees it and is seen, carrier by carrier; see `powerline.views.feeder_view`."""
+        return feeder_view(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws, site)
 
-    def _map_tones(self, power: Array, rows: Array, snr: Array, mode: Array) -> None:
-        """Fastest mode and tone map below the fastest of all, written into ``snr`` and ``mode`` at ``rows``."""
-        cycle = cycle_regions(self.cyclic_noise_set)
-        mapped: dict[str, Array] = {}
-        for index, candidate in enumerate(self.table[:-1]):
-            wave = candidate.waveform
-            if wave.repetition > 1:
-                continue
-            if wave.name not in mapped:
-                mapped[wave.name] = best_subbands_snr_db(power, g3_ofdm.N_SUBBANDS, wave.beta, *cycle)
-            value = mapped[wave.name][:, candidate.n_subbands - 1]
-            taken = value >= g3_ofdm.threshold_db(candidate, self.implementation_loss_db) + self.mode_margin_db
-            mode[rows[taken]], snr[rows[taken]] = index, value[taken]
-
-    def _robust_db(self, power: Array, weak_db: Array, dead: Array) -> Array:
-        """Effective SNR of the robust mode on all carriers; of dead links the mean over the carriers."""
-        robust = weak_db.copy()
-        robust[~dead] = effective_snr_db(
-            power[~dead], self.table[0].waveform.beta, *cycle_regions(self.cyclic_noise_set)
-        )
-        return robust
-
-    def quiet_db(self, noise_offset_db: float) -> float:
-        """How much quieter a receiver may become: two standard deviations of the noise, and what an offset has added.
-
-        Tells noise from attenuation: a link that fails by more fails on a quiet line too.
-        """
-        return 2 * float(np.hypot(self.noise_area_sigma_db, self.noise_node_sigma_db)) + max(noise_offset_db, 0.0)
-
-    def _limit(self, block: ChannelBlock, margin: Array, quiet_db: float) -> Array:
-        """What would have to change for the weaker direction: the noise of emitters, the phase, the noise, or the line.
-
-        margin : (n_links, 2). Emitters come first where the link would work without them, then the phase; noise counts
-        as the limit where the link would work without emitters on a line quieter by ``quiet_db``.
-        """
-        worse = np.argmin(margin, axis=1)
-        rows = np.arange(worse.size)
-        short, cross = margin[rows, worse], block.cross_loss_db[rows, worse]
-        quiet = np.minimum(margin[:, 0], margin[:, 1])
-        by_emitter = np.zeros(short.size, bool)
-        failed = np.flatnonzero(short < 0)
-        if block.emitted is not None and failed.size:
-            quiet[failed] = self._without_emitters(block, failed, block.emitted).min(axis=1)
-            by_emitter = (short < 0) & (quiet >= 0)
-        by_phase = (cross > 1.0) & (short + cross >= 0)
-        by_noise = quiet + quiet_db >= 0
-        reasons = [Reason.NOISE, Reason.CROSS_PHASE, Reason.NOISE]
-        return np.select([by_emitter, by_phase, by_noise], reasons, Reason.ATTENUATION)
-
-    def _without_emitters(self, block: ChannelBlock, rows: Array, emitted: Array) -> Array:
-        """(n, 2) robust margin of some links of a block if nobody on the network emitted [dB]."""
-        floor = g3_ofdm.threshold_db(self.table[0], self.implementation_loss_db)
-        margin = np.empty((rows.size, 2))
-        for direction, power in enumerate((block.snr_up, block.snr_down)):
-            ratio = emitted[block.heard[rows, direction]]
-            weak_db = block.mean_snr_db[rows, direction] + 10 * np.log10(ratio).mean(axis=1)
-            margin[:, direction] = self._robust_db(power[rows] * ratio, weak_db, block.dead[rows]) - floor
-        return margin
+    def link_numbers(self, paths: CablePaths, scenario: Scenario, draws: Draws, link: int) -> LinkNumbers:
+        """Every number of the link in one row of the paths; see `powerline.views.link_numbers`."""
+        return link_numbers(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws, link)
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
         """Probability that one frame with a PSDU of ``n_bytes`` is lost: preamble, header or payload.
@@ -192,7 +83,7 @@ class G3Plc(G3Parameters):
         """
         snr, mode, size = np.broadcast_arrays(np.asarray(snr_db, float), np.asarray(mode), np.asarray(n_bytes))
         payload = g3_ofdm.payload_error_ratio(snr, mode, size, self.implementation_loss_db, self.table)
-        return np.asarray(1 - (1 - g3_ofdm.header_error_ratio(snr, self.implementation_loss_db)) * (1 - payload))
+        return np.asarray(1 - (1 - self.mac.header_error_ratio(snr)) * (1 - payload))
 
     def airtime_s(self, mode: Array, n_bytes: Array) -> Array:
         """Channel time of a message of ``n_bytes`` on one hop, all its segments sent once and acknowledged [s].
@@ -203,7 +94,7 @@ class G3Plc(G3Parameters):
         Raises ValueError where a mode or a size does not exist.
         """
         cut, row, index = self._cut(mode, n_bytes)
-        cycles = cut.count * (cut.frame_s + ACK_CYCLE_S)
+        cycles = cut.count * (cut.frame_s + self.plan.ack_cycle_s)
         return np.asarray(cycles.sum(-1)[row, index])
 
     def n_frames(self, mode: Array, n_bytes: Array) -> Array:
@@ -273,8 +164,8 @@ class G3Plc(G3Parameters):
     def _cost(self, quality: LinkQuality, rows: Array) -> Array:
         """Published link cost; the LQI is taken from the effective SNR of the mode in use."""
         weights = CostWeights(quality=self.cost_quality, lqi_weak=self.weak_lqi)
-        points = np.array([{1: 3, 2: 2, 3: 1}[m.waveform.bits] for m in self.table])
-        tones = np.array([m.n_carriers / g3_ofdm.N_CARRIERS for m in self.table])
+        points = np.array([MODULATION_COST[m.waveform.bits] for m in self.table])
+        tones = np.array([m.n_carriers / self.plan.n_carriers for m in self.table])
         robust = np.array([m.waveform.repetition > 1 for m in self.table])
         costs = [
             directional_cost(snr[rows], robust[mode[rows]], points[mode[rows]], tones[mode[rows]], weights)
@@ -332,24 +223,13 @@ class G3Plc(G3Parameters):
         return G3Cell(env, paths, quality, routes, site, draws, self.table, self.mac, self.response_s)
 
     def tables(self) -> Mapping[str, Any]:
-        """Rates and thresholds of all modes, and the rate against the frame length."""
-        rows = [
-            {
-                "mode": mode.name,
-                "carriers": mode.n_carriers,
-                "largest_psdu_bytes": g3_ofdm.largest_psdu_bytes(mode),
-                "rate_bps": round(g3_ofdm.best_rate_bps(mode)),
-                "largest_frame_ms": round(
-                    float(g3_ofdm.airtime_s(np.array(g3_ofdm.largest_psdu_bytes(mode)), mode)) * 1e3, 1
-                ),
-                "threshold_snr_db": round(g3_ofdm.threshold_db(mode, self.implementation_loss_db), 2),
-            }
-            for mode in self.table
-        ]
-        symbols = np.array([12, 20, 32, 40, 52, 56, 112, 252])
-        full = [mode for mode in self.table if mode.n_carriers == g3_ofdm.N_CARRIERS]
-        rates = {mode.name: np.round(g3_ofdm.phy_rate_bps(symbols, mode)).astype(int) for mode in full}
-        return {"modes": pd.DataFrame(rows), "rate_bps by payload symbols": pd.DataFrame({"symbols": symbols, **rates})}
+        """Modes of the band in use, and bands, frames and rates of the whole family."""
+        return {
+            "modes": modes_table(self.table, self.implementation_loss_db),
+            "rate_bps by payload symbols": symbols_table(self.table),
+            "bands": bands_table(self.plans),
+            "largest frames on all carriers": rates_table(self.plans),
+        }
 
 
 def _area(paths: CablePaths) -> Array:

@@ -17,6 +17,7 @@ from ..mac.aloha import SIR_DB
 from ..mac.lorawan_delivery import Air, AirRules, deliver
 from ..mac.lorawan_frames import ACK_BYTES, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FrameRules, frames_of, legs_of
 from ..mac.lorawan_outcome import outcome_of
+from ..parameters import parameter
 from ..pathloss.enclosure import node_enclosure_loss_db
 from ..pathloss.macro import macro_loss
 from ..pathloss.shadowing import shadowing_db
@@ -26,21 +27,8 @@ from ..phy.fading import rice_success
 from ..phy.man_made_noise import man_made_noise_db
 from ..regions import band_at, bands_table, check_limits
 from ..routing.star import best_link, taken
-from ..technology import (
-    UP,
-    Exchanges,
-    Influence,
-    LinkQuality,
-    Load,
-    Medium,
-    Outcome,
-    Reach,
-    Reason,
-    Routes,
-    Scenario,
-    Siting,
-    parameter,
-)
+from ..scenario import Scenario
+from ..technology import UP, Exchanges, Influence, LinkQuality, Load, Medium, Outcome, Reach, Reason, Routes, Siting
 
 Array = NDArray[Any]
 

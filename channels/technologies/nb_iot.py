@@ -17,6 +17,7 @@ from ..mac.csma_154 import application_tries, hop_success
 from ..mac.nb_iot_cell import carried_share, preamble_share, queue_wait_s
 from ..mac.nb_iot_messages import Legs, MessageRules, legs_of
 from ..mac.nb_iot_traffic import AccessRules, Traffic, access_time
+from ..parameters import parameter
 from ..pathloss import tr45820
 from ..pathloss.enclosure import PURPOSE, node_enclosure_loss_db, with_offset_db
 from ..pathloss.macro import MacroLoss, macro_loss
@@ -26,20 +27,8 @@ from ..pathloss.shadowing import shadowing_db
 from ..paths import Enclosure, RadioPaths
 from ..phy import nb_iot as phy
 from ..routing.star import best_link, taken
-from ..technology import (
-    Exchanges,
-    Influence,
-    LinkQuality,
-    Load,
-    Medium,
-    Outcome,
-    Reach,
-    Reason,
-    Routes,
-    Scenario,
-    Siting,
-    parameter,
-)
+from ..scenario import Scenario
+from ..technology import Exchanges, Influence, LinkQuality, Load, Medium, Outcome, Reach, Reason, Routes, Siting
 
 Array = NDArray[Any]
 

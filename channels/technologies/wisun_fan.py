@@ -14,6 +14,7 @@ from ..draws import Draws, mix, pair_key
 from ..limits import link_limit
 from ..mac.csma_154 import MeshMac, frames_of, walk_legs
 from ..mac.mesh_traffic import Traffic, nobody_arrives
+from ..parameters import parameter
 from ..pathloss.enclosure import node_enclosure_loss_db
 from ..pathloss.mesh import mesh_loss
 from ..pathloss.p2109 import BUILDING_CLASSES
@@ -24,21 +25,8 @@ from ..phy.man_made_noise import man_made_noise_db
 from ..regions import REGIONS, band_at, bands_table, check_limits
 from ..routing.etx_tree import EtxTree, along_path, etx_tree, hop_reach, link_etx
 from ..routing.tree_links import audible_erlang, tree_snr_db, weakest_limit
-from ..technology import (
-    UP,
-    Exchanges,
-    Influence,
-    LinkQuality,
-    Load,
-    Medium,
-    Outcome,
-    Reach,
-    Reason,
-    Routes,
-    Scenario,
-    Siting,
-    parameter,
-)
+from ..scenario import Scenario
+from ..technology import UP, Exchanges, Influence, LinkQuality, Load, Medium, Outcome, Reach, Reason, Routes, Siting
 
 Array = NDArray[Any]
 

@@ -115,6 +115,16 @@
 
   var cash = JSON.parse(document.getElementById("cash-figure").textContent);
   Plotly.newPlot("cash", cash.data, cash.layout, { responsive: true, displaylogo: false });
+  document.querySelectorAll("figure.feeder").forEach(function (figure) {
+    var pictures = JSON.parse(figure.querySelector("script.figure").textContent);
+    var choice = figure.querySelector("select");
+    function show() {
+      var one = pictures[Number(choice.value)];
+      Plotly.react(plotOf(figure), one.data, one.layout, { responsive: true, displaylogo: false });
+    }
+    choice.addEventListener("input", show);
+    show();
+  });
   ["find", "origin", "confidence"].forEach(function (id) { document.getElementById(id).addEventListener("input", filter); });
   figures.forEach(function (figure) {
     figure.addEventListener("click", function (event) {

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from amiplan.channels.draws import Draws, mix
 from amiplan.channels.paths import Enclosure, RadioPaths
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies import all_technologies
-from amiplan.channels.technology import Exchanges, Medium, Scenario, Siting
+from amiplan.channels.technology import Exchanges, Medium, Siting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

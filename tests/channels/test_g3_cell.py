@@ -11,32 +11,41 @@ from amiplan.channels.mac.g3_exchange import route_costs
 from amiplan.channels.mac.g3_framing import fragment_sizes_bytes, hop_table, segment_sizes_bytes
 from amiplan.channels.mac.g3_polling import poll
 from amiplan.channels.paths import CablePaths
+from amiplan.channels.phy.g3_ofdm import threshold_db
 from amiplan.channels.technologies.g3_plc import G3Plc
+from amiplan.channels.technologies.ieee_1901_2 import Ieee19012
 from amiplan.channels.technology import DOWN, UP, Exchanges, LinkQuality
 
 TECH = G3Plc()
+BANDS = (
+    G3Plc(band="cenelec-b"),
+    G3Plc(band="cenelec-a", notched_carriers="6-12", coherent=True),
+    G3Plc(band="fcc", country="US", two_rs_blocks=True),
+    G3Plc(band="arib", country="JP"),
+    Ieee19012(band="fcc-low", country="US"),
+    Ieee19012(band="fcc-above-cenelec", country="US", coherent=True),
+)
 
 
-def chain(margin_db=30.0, mode=0):
+def chain(margin_db=30.0, mode=0, tech=TECH):
     """Meter 1 behind meter 0 behind the concentrator (node 2); link 1 is listed downwards on purpose."""
     empty = np.zeros(0, int)
     paths = CablePaths(
         empty, empty, np.zeros(0), empty, (), np.zeros(1, int), np.zeros(2, int), np.zeros(1, int), np.ones(1),
         np.ones(2, int), np.array([0, 0]), np.array([2, 1]), np.full(2, 50.0), np.arange(3).astype(np.uint64), 2, 1,
     )  # fmt: skip
-    wave = TECH.table[mode].waveform
     margin = np.full(2, margin_db)
-    snr = margin + wave.snr_10_db + TECH.implementation_loss_db
+    snr = margin + threshold_db(tech.table[mode], tech.implementation_loss_db)
     column, rate = np.full(2, mode, np.int8), np.full(2, 5592.0)
     quality = LinkQuality(
         snr, snr, margin, margin, column, column, rate, rate, np.zeros(2), np.zeros(2, np.int8), np.ones(2, bool)
     )
-    return paths, quality, TECH.routes(paths, quality, np.ones(1, bool))
+    return paths, quality, tech.routes(paths, quality, np.ones(1, bool))
 
 
 def cell(margin_db=30.0, mode=0, seed=1, tech=TECH):
     env = simpy.Environment()
-    return env, tech.open_cell(env, *chain(margin_db, mode), 0, Draws(seed))
+    return env, tech.open_cell(env, *chain(margin_db, mode, tech), 0, Draws(seed))
 
 
 def ask(env, network, source, destination, payload):
@@ -49,6 +58,43 @@ def balanced(counters):
     for what in ("frames", "payloads"):
         parts = sum(counters[f"{what}_{fate}"] for fate in ("delivered", "lost", "pending"))
         assert counters[f"{what}_sent"] == parts
+
+
+def of_band(tech):
+    return f"{tech.name} {tech.band}"
+
+
+@pytest.mark.parametrize("tech", BANDS, ids=of_band)
+@pytest.mark.parametrize("row", [0, 3, -1])
+def test_a_frame_survives_and_both_tiers_take_the_same_airtime_in_every_band(tech, row):
+    tech = dataclasses.replace(tech, response_s=0.0, processing_s=0.0)
+    mode, payload = row % len(tech.table), np.random.default_rng(1).bytes(700)
+    env, network = cell(mode=mode, tech=tech)
+    assert ask(env, network, 0, 2, payload) == payload
+    busy = float(tech.airtime_s(np.array(mode), np.array(700)))
+    n_fragments = len(fragment_sizes_bytes(700, tech.mac))
+    # contention is what is left: idle time, the window of high priority, 1 to 8 slots
+    least, most = (tech.plan.gap_s + tech.plan.slot_s * slots for slots in (8, 7 + 2**tech.min_be))
+    assert busy + n_fragments * least <= env.now + 1e-9
+    assert env.now <= busy + n_fragments * most + 1e-9
+    assert network.counters["frames_sent"] == tech.n_frames(np.array(mode), np.array(700))
+
+
+@pytest.mark.parametrize("tech", BANDS, ids=of_band)
+def test_fast_tier_agrees_in_every_band(tech):
+    tech = dataclasses.replace(tech, response_s=0.0)
+    paths, quality, routes = chain(30.0, 1, tech)
+    legs = Exchanges(
+        *(np.zeros(1, int), np.zeros(1, int), np.ones(1, int), np.zeros(1, int), np.array([UP])),
+        *(np.full(1, 300), np.full(1, -1), np.zeros(1), np.full(1, 60.0), np.ones(1, int), ("s",), (3600.0,)),
+    )
+    fast = route_costs(tech.table, tech.mac, legs, routes, paths, quality)
+    env, network = cell(mode=1, tech=tech)
+    for _ in range(60):
+        assert ask(env, network, 1, 2, bytes(300)) is not None
+    assert fast.success[0] > 0.999
+    assert env.now / 60 == pytest.approx(fast.time_s[0], rel=0.03)
+    assert network.counters["frames_sent"] / 60 == fast.frames[0]
 
 
 @pytest.mark.parametrize("mode", [0, 5, len(TECH.table) - 1])

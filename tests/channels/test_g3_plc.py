@@ -6,7 +6,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import simpy
-from amiplan.channels.draws import Draws, mix
+from amiplan.channels.draws import Draws
+from amiplan.channels.parameters import parameters_of
+from amiplan.channels.phy.g3_bands import IEEE_1901_2_BANDS
 from amiplan.channels.powerline.g3_parameters import RISING
 from amiplan.channels.routing.link_cost import (
     CostWeights,
@@ -15,8 +17,10 @@ from amiplan.channels.routing.link_cost import (
     link_cost,
     link_quality_indicator,
 )
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.g3_plc import G3Plc
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, parameters_of
+from amiplan.channels.technologies.ieee_1901_2 import Ieee19012
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason
 from feeders import feeder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,15 +56,6 @@ def carried(tech, paths, quality, built=None, **traffic):
     return routes, tech.carry(reading(paths.n_meters, **traffic), routes, paths, quality, Scenario(), DRAWS)
 
 
-@pytest.mark.parametrize("phases", [1, 3])
-def test_removing_a_noise_source_never_lowers_an_snr(phases):
-    paths = feeder(phases=phases)
-    noisy = dataclasses.replace(TECH, noise_lines_per_node=4.0).assess(paths, Scenario(), DRAWS)
-    clean = dataclasses.replace(TECH, noise_lines_per_node=0.0).assess(paths, Scenario(), DRAWS)
-    assert np.all(both(clean) >= both(noisy) - 1e-5)
-    assert np.any(both(clean) > both(noisy) + 0.1)
-
-
 @settings(max_examples=8, deadline=None)
 @given(st.floats(80, 121), st.floats(0.1, 1.0), st.sampled_from([1, 3]))
 def test_more_power_never_lowers_a_margin(level, more, phases):
@@ -69,45 +64,16 @@ def test_more_power_never_lowers_a_margin(level, more, phases):
         dataclasses.replace(TECH, tx_level_dbuv=x).assess(paths, Scenario(), DRAWS) for x in (level, level + more)
     )
     assert np.all(both(high) >= both(low) - 1e-4)
-    assert np.mean(both(high) - both(low)) > 0.05
+    assert np.mean(both(high) - both(low)) > 0.02
 
 
 def test_noise_and_low_load_impedance_cost_margin():
     paths = feeder(phases=1)
     plain = both(TECH.assess(paths, Scenario(), DRAWS))
-    assert np.all(both(TECH.assess(paths, Scenario(noise_offset_db=6.0), DRAWS)) < plain)
+    noisy = both(TECH.assess(paths, Scenario(noise_offset_db=6.0), DRAWS))
+    assert np.all(noisy <= plain)
+    assert np.mean(noisy < plain - 0.1) > 0.5
     assert both(TECH.assess(paths, Scenario(load_impedance_factor=0.2), DRAWS)).mean() < plain.mean() - 3
-
-
-def test_up_and_down_differ_but_the_columns_do_not_depend_on_the_order_of_areas():
-    one, many = feeder(keys=mix(np.arange(13, dtype=np.uint64))), feeder(areas=3)
-    quality = TECH.assess(one, Scenario(), DRAWS)
-    assert np.abs(quality.snr_up_db - quality.snr_down_db).max() > 1
-    keys = np.arange(1, many.n_meters + 4).astype(np.uint64)
-    single = feeder(keys=np.r_[keys[:12], keys[36:37]])
-    alone, together = TECH.assess(single, Scenario(), DRAWS), TECH.assess(many, Scenario(), DRAWS)
-    first = many.from_node < 12
-    np.testing.assert_allclose(together.margin_up_db[first], alone.margin_up_db, atol=1e-4)
-
-
-def test_a_redundant_loop_of_negligible_effect_gives_nearly_the_tree():
-    tree = TECH.assess(feeder(6), Scenario(), DRAWS)
-    looped = TECH.assess(feeder(6, extra_edges=[(2, 12, 2e5)]), Scenario(), DRAWS)
-    assert np.abs(both(looped) - both(tree)).max() < 3
-    real = TECH.assess(feeder(6, extra_edges=[(0, 11, 30.0)]), Scenario(), DRAWS)
-    assert np.abs(both(real) - both(tree)).max() > 3
-
-
-def test_single_phase_links_pay_for_crossing_and_the_switch_turns_it_off():
-    paths = feeder(phases=1)
-    one_phase = dataclasses.replace(TECH, site_phases=1)
-    loss = one_phase.assess(paths, Scenario(), DRAWS).loss_db
-    three = TECH.assess(paths, Scenario(), DRAWS).loss_db
-    direct = paths.to_node >= paths.n_meters
-    assert loss[direct].mean() > three[direct].mean() + 3
-    assert (one_phase.assess(paths, Scenario(), DRAWS).limit == Reason.CROSS_PHASE).any()
-    off = dataclasses.replace(TECH, phase_model=False).assess(paths, Scenario(), DRAWS)
-    assert not (off.limit == Reason.CROSS_PHASE).any()
 
 
 def test_loss_lies_where_lines_with_house_loads_are_known_to_lie():
@@ -245,12 +211,17 @@ def test_airtime_of_a_message_is_that_of_its_segments():
     [
         ({"environment": "lunar"}, "environment = 'lunar' is unknown; write one of rural, urban, industrial"),
         ({"site_phases": 2}, "site_phases = 2 does not exist; write 1 or 3"),
-        ({"cyclic_noise_set": 3}, "cyclic_noise_set = 3 is unknown; write one of 0, 1, 2"),
+        ({"meter_coupler_phases": 2}, "meter_coupler_phases = 2 does not exist; write 1 or 3"),
+        ({"cyclic_noise": "wild"}, "cyclic_noise = 'wild' is unknown; write one of none, katayama-1"),
+        ({"conduction_share": 0.01}, "conduction_share 0.01 is none or all of 8 bins"),
+        ({"country": "Germany"}, "country = 'Germany': write a code of two capital letters"),
+        ({"band": "fcc"}, "154.69 to 487.5 kHz has no allocation"),
+        ({"tx_level_dbuv": 123.0}, "135.0 dBuV peak from 35.938 to 90.625 kHz: DE allows 134.0"),
         ({"min_be": 9}, "min_be = 9 is above max_be = 8"),
-        ({"house_phase_low_deg": 61.0}, "house_phase_low_deg = 61.0 is above house_phase_high_deg = 60.0"),
-        ({"emitter_low_dbuv": 111.0}, "emitter_low_dbuv = 111.0 is above emitter_high_dbuv = 110.0"),
-        ({"emitter_switching_high_hz": 3e3}, "emitter_switching_low_hz = 4000.0 is above emitter_switching_high_hz"),
-        ({"emitter_width_low_hz": 6e3}, "emitter_width_low_hz = 6000.0 is above emitter_width_high_hz = 5000.0"),
+        ({"band": "cenelec-c"}, "band = 'cenelec-c' is unknown; write one of cenelec-a, cenelec-b, fcc, arib"),
+        ({"notched_carriers": "36"}, "notched_carriers '36' lies outside CENELEC-A"),
+        ({"two_rs_blocks": True}, "two_rs_blocks: CENELEC-A frames bear one Reed-Solomon block"),
+        ({"coherent": True, "use_super_robo": True}, "use_super_robo and coherent exclude each other"),
     ],
 )
 def test_values_that_contradict_each_other_or_name_nothing_are_refused(change, words):
@@ -266,7 +237,7 @@ def test_overhead_that_fills_a_frame_is_refused():
 
 def test_every_number_of_the_configuration_has_limits_around_its_default():
     for row in parameters_of(TECH):
-        if isinstance(row["value"], (bool, str)):
+        if isinstance(row["value"], (bool, str, tuple)):
             continue
         assert row["minimum"] is not None, row["name"]
         assert row["maximum"] is not None, row["name"]
@@ -285,17 +256,32 @@ def _everything(tech, paths, draws):
 
 
 OTHER_VALUE = {
-    "site_phases": 1, "environment": "urban", "cyclic_noise_set": 0, "max_hops": 2, "max_be": 3, "parallel_polls": 4,
-    "tx_level_dbuv": 110.0,
+    "site_phases": 1, "meter_coupler_phases": 3, "environment": "urban", "cyclic_noise": "none", "max_hops": 2,
+    "max_be": 3, "parallel_polls": 4, "tx_level_dbuv": 110.0, "band": "cenelec-b", "notched_carriers": "0-5, 20",
+    "mv_neighbours": 0, "noise_upper_dbm_hz": -100.0, "region_share": (0.5, 0.4, 0.1), "region_db": (0.0, 5.0, 30.0),
+    "region_tilt_db": (0.0, 0.0, 0.0),
 }  # fmt: skip
-ELSEWHERE = {"max_link_length_m"}
-"""Read by the planner when it lists the links."""
+ABOVE_150_KHZ = {"band": "fcc", "country": "US"}
+NEIGHBOURS = {"mv_neighbours": 4, "mv_crosstalk_loss_db": 40.0}
+REGIONS = {"cyclic_noise": "regions"}
+ONLY_IN = {
+    "two_rs_blocks": ABOVE_150_KHZ, "broadcast_ratio": ABOVE_150_KHZ, "noise_upper_dbm_hz": ABOVE_150_KHZ,
+    "noise_upper_slope_db": ABOVE_150_KHZ, "noise_upper_spread": ABOVE_150_KHZ, "region_share": REGIONS,
+    "region_db": REGIONS, "region_tilt_db": REGIONS, "mv_neighbours": NEIGHBOURS, "mv_crosstalk_loss_db": NEIGHBOURS,
+    "mv_activity": NEIGHBOURS, "cost_quality": {"noise_offset_db": 5.0},
+}  # fmt: skip
+"""Where a parameter counts, if not in CENELEC A with the other defaults."""
+THREE_PHASE = {"meter_coupler_phases"}
+"""What counts for three-phase meters only."""
+ELSEWHERE = {"max_link_length_m", "country", "allow_band"}
+"""Read by the planner when it lists the links; what may be used at all."""
 
 
 @pytest.mark.parametrize("name", sorted({row["name"] for row in parameters_of(TECH)} - ELSEWHERE))
 def test_every_parameter_moves_some_answer(name):
     # noise, relays, lost frames and a short window: a place where everything counts
     harsh = dataclasses.replace(TECH, noise_offset_db=22.0, frame_retries=2, emitter_ratio=0.1)
+    harsh = dataclasses.replace(harsh, **ONLY_IN.get(name, {}))
     value = getattr(harsh, name)
     other = OTHER_VALUE.get(name, not value if isinstance(value, bool) else None)
     if other is None:
@@ -303,7 +289,8 @@ def test_every_parameter_moves_some_answer(name):
         other = type(value)(np.clip(value / 3, row["minimum"], row["maximum"]))
         partner = {high: low for low, high in RISING}.get(name)
         other = max(other, getattr(harsh, partner)) if partner else other
-    paths, draws = feeder(24, step_m=45.0, areas=2, phases=1), Draws(5, 3)
+    paths = feeder(24, step_m=45.0, areas=2, phases=3 if name in THREE_PHASE else 1)
+    draws = Draws(5, 3)
     assert other != value
     before = _everything(harsh, paths, draws)
     after = _everything(dataclasses.replace(harsh, **{name: other}), paths, draws)
@@ -341,7 +328,7 @@ def test_noise_that_an_offset_brought_is_called_noise():
     killed = plain.usable & ~loud.usable
     assert killed.any()
     assert np.all(loud.limit[killed] == Reason.NOISE)
-    assert TECH.quiet_db(0.0) == pytest.approx(10.0)
+    assert TECH.channel(Scenario()).quiet_db == pytest.approx(10.0)
 
 
 def test_packet_error_ratio_broadcasts_and_tables_stand():
@@ -353,3 +340,44 @@ def test_packet_error_ratio_broadcasts_and_tables_stand():
     frames = TECH.tables()
     assert list(frames["modes"]["mode"]) == list(TECH.modes)
     assert frames["rate_bps by payload symbols"]["ROBO"].iloc[-1] == 5592
+    assert list(frames["bands"]["band"]) == ["cenelec-a", "cenelec-b", "fcc", "arib"]
+    assert list(Ieee19012().tables()["bands"]["band"]) == list(IEEE_1901_2_BANDS)
+
+
+@pytest.mark.parametrize(
+    ("tech", "country"),
+    [
+        (G3Plc, {"band": "cenelec-b"}),
+        (G3Plc, {"band": "fcc", "country": "US", "two_rs_blocks": True}),
+        (G3Plc, {"band": "arib", "country": "JP"}),
+        (Ieee19012, {}),
+        (Ieee19012, {"band": "fcc-low", "country": "US"}),
+        (Ieee19012, {"band": "fcc-above-cenelec", "country": "US", "coherent": True}),
+    ],
+)
+def test_every_band_routes_and_carries(tech, country):
+    one = tech(emitter_ratio=0.0, **country)
+    paths = feeder(6, step_m=20.0)
+    quality = one.assess(paths, Scenario(), DRAWS)
+    routes, outcome = carried(one, paths, quality)
+    assert np.all(routes.server == 0)
+    assert np.all(outcome.p_arrive > 0.9)
+    assert set(np.unique(quality.mode_up)) <= set(range(len(one.modes)))
+    assert quality.rate_up_bps.max() <= max(one.tables()["modes"]["rate_bps"]) + 1
+
+
+def test_a_tone_mask_costs_rate_and_lengthens_every_frame():
+    paths = feeder(6, step_m=20.0)
+    spared = dataclasses.replace(TECH, notched_carriers="12-23")
+    whole, masked = (one.assess(paths, Scenario(), DRAWS) for one in (TECH, spared))
+    assert masked.rate_up_bps.max() < whole.rate_up_bps.max()
+    assert spared.plan.header_symbols == 20
+    assert spared.carriers.frequency_hz.size == 24
+
+
+def test_a_band_without_allocation_needs_a_reason_which_the_notes_print():
+    with pytest.raises(ValueError, match='write allow_band = "your reason"'):
+        G3Plc(band="fcc")
+    notes = G3Plc(band="fcc", allow_band="trial licence 17").band_notes
+    assert all("trial licence 17" in note for note in notes)
+    assert G3Plc().band_notes[1] == "132.0 dBuV peak of 134.0 allowed (EN 50065-1)"

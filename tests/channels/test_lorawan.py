@@ -8,8 +8,9 @@ from amiplan.channels.draws import Draws
 from amiplan.channels.mac.lorawan_frames import OVERHEAD_BYTES, frames_of
 from amiplan.channels.paths import RadioPaths
 from amiplan.channels.phy import lora
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.lorawan import Lorawan
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

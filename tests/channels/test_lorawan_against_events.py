@@ -13,8 +13,9 @@ from amiplan.channels.draws import Draws
 from amiplan.channels.mac.aloha import SIR_DB
 from amiplan.channels.paths import RadioPaths
 from amiplan.channels.phy.lora import time_on_air_s
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.lorawan import Lorawan
-from amiplan.channels.technology import UP, Exchanges, Reason, Scenario
+from amiplan.channels.technology import UP, Exchanges, Reason
 
 DRAWS = Draws(3)
 STILL = Lorawan(rice_k_db=60.0, shadowing_sigma_db=0.0)

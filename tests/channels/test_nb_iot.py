@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from amiplan.channels.draws import Draws
 from amiplan.channels.paths import Clutter, Enclosure, RadioPaths
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.nb_iot import NbIot
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, Technology
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Technology
 
 DRAWS, TYPICAL = Draws(7), Scenario()
 STILL = NbIot(shadowing_sigma_db=0.0)

@@ -8,7 +8,7 @@ from amiplan.channels.pathloss.enclosure import enclosure_loss_db
 from amiplan.channels.pathloss.free_space import free_space_loss_db
 from amiplan.channels.pathloss.macro import macro_loss
 from amiplan.channels.pathloss.shadowing import shadowing_db
-from amiplan.channels.technology import WallSettings
+from amiplan.channels.scenario import WallSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from amiplan.channels.draws import Draws
 from amiplan.channels.mac.answers import answered_in_time, request_of
+from amiplan.channels.parameters import parameters_of
 from amiplan.channels.pathloss.macro import extended_hata_db, extended_hata_in_range
 from amiplan.channels.pathloss.mesh import link_loss_db
 from amiplan.channels.paths import Clutter, Enclosure, RadioPaths
 from amiplan.channels.phy import lora
+from amiplan.channels.scenario import Scenario, WallSettings
 from amiplan.channels.technologies.lorawan import Lorawan
 from amiplan.channels.technologies.nb_iot import NbIot
 from amiplan.channels.technologies.wisun_fan import WisunFan
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, WallSettings, parameters_of
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,9 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from amiplan.channels.draws import Draws
+from amiplan.channels.parameters import parameters_of
 from amiplan.channels.paths import CablePaths, Clutter, Enclosure, RadioPaths
+from amiplan.channels.powerline.cables import cable_named
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies import all_technologies, technology
-from amiplan.channels.technology import DOWN, UP, Exchanges, Influence, Medium, Scenario, Technology, parameters_of
+from amiplan.channels.technology import DOWN, UP, Exchanges, Influence, Medium, Technology
 
 ALL = all_technologies()
 DRAWS = Draws(seed=11, replication=0)
@@ -51,7 +54,7 @@ def street(n_meters=8, *, stretch=1.0, cable="NAYY 4x150", copies=1):
         edge_to=node.astype(np.int32),
         edge_length_m=np.full(n_meters, 40.0 * stretch),
         edge_cable=np.zeros(n_meters, np.int16),
-        cables=(cable,),
+        cables=(cable_named(cable),),
         feeder_area=np.zeros(n_meters + 1, np.int32),
         meter_feeder_node=meters.astype(np.int32),
         site_feeder_node=np.zeros(1, np.int32),
@@ -182,7 +185,10 @@ def move_tx_power(tech):
 
 def move_noise(tech):
     before, after = margins(tech, world(tech)), margins(tech, world(tech), Scenario(noise_offset_db=10.0))
-    lowers(before, after, by_db=None if wired(tech) else 10.0)
+    if wired(tech):  # symbols lost to impulses put a ceiling on the effective SNR: strong links hardly move
+        lowers(before, after, share=0.5)
+    else:
+        lowers(before, after, by_db=10.0)
 
 
 def move_traffic(tech):

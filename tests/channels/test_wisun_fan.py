@@ -9,8 +9,9 @@ from amiplan.channels.pathloss.free_space import free_space_loss_db
 from amiplan.channels.pathloss.mesh import link_loss_db
 from amiplan.channels.pathloss.p1411 import near_street_loss_db
 from amiplan.channels.paths import Clutter, Enclosure, RadioPaths
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.wisun_fan import WisunFan
-from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Scenario, Technology
+from amiplan.channels.technology import DOWN, UP, Exchanges, Reason, Technology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -279,16 +279,15 @@ def test_a_cable_table_must_say_its_lengths_and_buses(tmp_path):
     pd.DataFrame({"from": ["b0"], "length_m": [1.0]}).to_csv(tmp_path / "c.csv", index=False)
     refused(tmp_path, r"c\.csv: area\.cables has neither geometry nor from_bus and to_bus", **given)
     given = network(tmp_path, [("b0", "b1", 100.0), ("b1", "b2", "")])
-    area = built(tmp_path, **given)
-    assert ["cables", "no_length"] in area.listed[["layer", "code"]].to_numpy().tolist()
+    refused(tmp_path, r"c\.csv: layer cables, row 1, cable l1: it has neither a length nor a drawn course", **given)
 
 
-def test_faulty_cables_are_listed_and_a_joint_keeps_what_is_behind_it(tmp_path):
-    lines = [("b0", "b1", 100.0), ("b1", "b2", 0.0), ("b2", "b3", 50.0), ("b3", "b3", 10.0), ("b3", "b4", -5.0)]
+def test_a_joint_keeps_what_is_behind_it(tmp_path):
+    lines = [("b0", "b1", 100.0), ("b1", "b2", 0.0), ("b2", "b3", 50.0), ("b3", "b3", 10.0), ("b3", "b99", 5.0)]
     meters = {"meter_id": ["m1", "m3", "m4"], "bus": ["b1", "b3", "b4"]}
-    area = built(tmp_path, **network(tmp_path, lines, meters=meters))
+    area = built(tmp_path, **network(tmp_path, lines, meters=meters, zero_length_cables="joint"))
     cables = area.listed[area.listed["layer"] == "cables"]
-    assert cables[["id", "code"]].to_numpy().tolist() == [["l4", "bad_value"], ["l3", "self_loop"]]
+    assert sorted(cables[["id", "code"]].to_numpy().tolist()) == [["l3", "self_loop"], ["l4", "unknown_bus"]]
     assert area.qa[area.qa["code"] == "zero_length"]["id"].tolist() == ["l1"]
     rows = area.meters.set_index("meter_id")
     assert rows.loc["m3", "transformer"] == 0
@@ -301,7 +300,9 @@ def test_drawn_cables_without_extent_or_on_one_bus(tmp_path):
     shapes = [shapely.LineString([(X, Y), (X + 100, Y)]), shapely.LineString([(X + 100, Y), (X + 100, Y)])]
     names = {"cable_id": ["l0", "l1"], "from_bus": ["b0", "b1"], "to_bus": ["b1", "b2"]}
     gpd.GeoDataFrame(names, geometry=shapes, crs=CRS).to_file(tmp_path / "c.gpkg")
-    area = built(tmp_path, **given | {"cables": LayerInput("c.gpkg")})
+    given |= {"cables": LayerInput("c.gpkg")}
+    refused(tmp_path, r"c\.gpkg: layer cables, row 1, cable l1: its length is 0; .*zero_length_cables", **given)
+    area = built(tmp_path, **given, zero_length_cables="joint")
     assert area.qa[area.qa["code"] == "zero_length"]["id"].tolist() == ["l1"]
     assert area.feeders.edge_from.size == 2
 

@@ -95,8 +95,9 @@ def test_loops_and_two_transformers_are_said(tmp_path):
 
 
 def test_row_faults_of_lines_and_switches_are_listed(tmp_path):
-    lines = [(0, 1), (1, 2), (2, 3), (3, 4, -5.0)]
-    area = village(tmp_path, lines, [("b9", "l0", "l", "true")], in_service=[True, True, False, True])
+    lines = [(0, 1), (1, 2), (2, 3, -5.0), (3, 4)]
+    service = ["yes", "yes", "no", "perhaps"]  # a length that nobody uses may be wrong
+    area = village(tmp_path, lines, [("b9", "l0", "l", "true")], in_service=service)
     assert area.listed[["layer", "code"]].to_numpy().tolist() == [
         ["cables", "bad_value"],
         ["cables", "not_in_service"],

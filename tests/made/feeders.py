@@ -2,6 +2,7 @@
 
 import numpy as np
 from amiplan.channels.paths import CablePaths
+from amiplan.channels.powerline.cables import cable_named
 from amiplan.channels.powerline.pairs import area_pairs
 
 
@@ -28,7 +29,7 @@ def feeder(n_meters=12, step_m=40.0, *, areas=1, phases=3, extra_edges=(), keys=
     return CablePaths(
         *edges,
         np.array(cable, np.int16),
-        ("NAYY 4x150 SE", "NAYY 4x50 SE"),
+        (cable_named("NAYY 4x150 SE"), cable_named("NAYY 4x50 SE")),
         owner,
         np.array(meter),
         np.array(bus),

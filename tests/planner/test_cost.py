@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from amiplan.channels.technology import parameters_of
+from amiplan.channels.parameters import parameters_of
 from amiplan.planner import finance
 from amiplan.planner.catalogue import Catalogue, default_catalogue
 from amiplan.planner.cost import CASH_FLOW_COLUMNS, KINDS, Economics, cash_flows, category_totals, summary

@@ -9,8 +9,8 @@ import pytest
 import simpy
 from amiplan.channels.draws import Draws
 from amiplan.channels.mac.g3_polling import MOST_ROUNDS
+from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.g3_plc import G3Plc
-from amiplan.channels.technology import Scenario
 from amiplan.meters.services import SERVICES
 from amiplan.meters.settings import ServiceSettings
 from amiplan.planner.exchanges import exchanges_of

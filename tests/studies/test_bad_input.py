@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import made_cases as made
+import pandas as pd
 import pytest
 from amiplan.studies.cli import main
 
@@ -17,6 +19,30 @@ crs = "EPSG:32632"
 x = "x"
 y = "y"
 """
+
+
+CONSTANTS = """
+[cables.X]
+frequency_hz = 91e3
+r_ohm_per_km = 7.3
+l_mh_per_km = 0.16
+c_nf_per_km = 300
+g_ms_per_km = 14
+"""
+
+GOOD_NETWORK = (
+    GOOD_AREA
+    + """
+[area.transformers]
+path = "transformers.csv"
+crs = "EPSG:32632"
+[area.buses]
+path = "buses.csv"
+crs = "EPSG:32632"
+[area.cables]
+path = "lines.gpkg"
+"""
+)
 
 
 @pytest.fixture
@@ -71,6 +97,21 @@ def refused(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *argume
         (GOOD_AREA.replace('crs = "EPSG:32632"\n', ""), ["meters.csv", "crs"]),
         (GOOD_AREA.replace("32632", "4326"), ["meters.csv", "degrees"]),
         (GOOD_AREA + "[area.terrain]\npath = 'dem.tif'\n", ["dem.tif"]),
+        (GOOD_AREA + "[cables.X]\nr_ohm_per_kn = 3\n", ["case.toml [cables.'X']", "r_ohm_per_kn", "'r_ohm_per_km'"]),
+        (GOOD_AREA + "[cables]\nX = 3\n", ["case.toml [cables] X = 3", "write [cables.'X']"]),
+        ("cables = 3\n" + GOOD_AREA, ["case.toml cables", "this is a section", "[cables]"]),
+        (GOOD_AREA + "[cables.X]\n", ["[cables.'X']", "frequency_hz is missing", "g_ms_per_km"]),
+        (GOOD_AREA + "[cables.X]\nr_ohm_per_km = '3'\n", ["[cables.'X'] r_ohm_per_km = '3'", "number", "list"]),
+        (GOOD_AREA + CONSTANTS.replace("300", "-300"), ["[cables.'X']", "c_nf_per_km = -300", "positive"]),
+        (GOOD_AREA + CONSTANTS.replace("300", "[300, 310]"), ["c_nf_per_km has 2 values for 1 frequencies"]),
+        (GOOD_AREA + CONSTANTS + "radius_mm = 3\n", ["radius_mm does not belong to geometry", "constants"]),
+        (GOOD_AREA + "[cables.X]\ngeometry = 'sektor'\n", ["geometry = 'sektor'", "sector"]),
+        (GOOD_AREA + "[cables.X]\ngeometry = 'sector'\nspacing_mm = 3\n", ["[cables.'X']", "radius_mm is missing"]),
+        (GOOD_AREA.replace("[area.meters]", "radial = 'yes'\n[area.meters]"), ["radial = 'yes'", "true or false"]),
+        (
+            GOOD_AREA.replace("[area.meters]", "zero_length_cables = 'join'\n[area.meters]"),
+            ["zero_length_cables = 'join'", '"joint"'],
+        ),
         ("title = 'no area'\n", ["[area]"]),
         ("[area\n", ["TOML"]),
     ],
@@ -129,3 +170,68 @@ def test_bad_calls_are_refused(capsys: pytest.CaptureFixture[str], arguments: li
 def test_an_unknown_fixed_site_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = GOOD_AREA + "[technologies.lorawan]\n[siting]\nfixed = ['nowhere']\n"
     assert "nowhere" in refused(folder, text, capsys)
+
+
+def write_line(folder: Path, row: int, **values: object) -> None:
+    """The network of six meters with one of its twelve cables changed, or one more that repeats it."""
+    made.write_network(folder, 6)
+    frame = gpd.read_file(folder / "lines.gpkg")
+    if row >= len(frame):
+        frame = pd.concat([frame, frame.iloc[[0]]], ignore_index=True)
+    for name, value in values.items():
+        frame.loc[row, name] = value
+    frame.to_file(folder / "lines.gpkg", layer="lines")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("row", "values", "area", "named"),
+    [
+        (
+            4,
+            {"cable": "NAYY 4x15"},
+            "",
+            ["row 4, cable main3", "'NAYY 4x15'", "nearest is 'NAYY 4x150'", "cable_types"],
+        ),
+        (4, {"length_km": -0.01}, "", ["row 4, cable main3", "negative", "correct it"]),
+        (4, {"length_km": 0.0}, "", ["row 4, cable main3", "length is 0", 'zero_length_cables = "joint"']),
+        (12, {"cable_id": "more", "to_bus": "j6"}, "radial = true", ["row 12, cable more", "closes a loop", "radial"]),
+    ],
+)
+def test_a_cable_that_cannot_be_is_refused_by_row(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    row: int,
+    values: dict[str, object],
+    area: str,
+    named: list[str],
+) -> None:
+    write_line(folder, row, **values)
+    text = GOOD_NETWORK.replace("[area.meters]", f"{area}\n[area.meters]", 1)
+    arguments = [command, str(folder / "case.toml")]
+    line = refused(folder, text, capsys, *arguments, *(["-o", str(folder / "result")] if command == "run" else []))
+    for word in ["case.toml [area]", "lines.gpkg: layer cables", *named]:
+        assert word in line, line
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[area.cable_types]\n"NAYY 4x15" = "NAYY 4x150"\n',
+        CONSTANTS.replace("X", '"NAYY 4x15"'),
+        "[technologies.lorawan]\n",  # nobody asks for the physics of cables
+    ],
+)
+def test_the_ways_out_of_an_unknown_cable_work(folder: Path, capsys: pytest.CaptureFixture[str], more: str) -> None:
+    write_line(folder, 4, cable="NAYY 4x15")
+    case = folder / "case.toml"
+    case.write_text(GOOD_NETWORK + more, encoding="utf-8")
+    assert main(["check", str(case)]) == 0, capsys.readouterr().err
+
+
+def test_an_unknown_cable_of_a_single_link_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["link", "g3_plc", "cable=NAYY 4x15"]) == 2
+    captured = capsys.readouterr()
+    assert "nearest is 'NAYY 4x150'" in captured.err
+    assert captured.err.count("\n") == 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from amiplan.channels.technology import parameter
+from amiplan.channels.parameters import parameter
 from amiplan.studies.settings import UserError, described, fill, touched_keys
 
 

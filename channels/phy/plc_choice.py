@@ -1,0 +1,256 @@
+"""Kernels of the choice of a mode: link by link, cheap tests first, tone maps only where they matter."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .plc_exponential import decays, decibel, flat_snr, least, log2_terms, padded, total
+from .plc_flat import FRAME, Mapping, detect_terms, fill_terms, flat_db
+
+Array = NDArray[Any]
+
+_NONE = -1
+
+
+class Rules(NamedTuple):
+    """What the kernel asks of a mode: columns of `Adaptation`, the header as one more waveform."""
+
+    waveform: Array
+    subbands: Array
+    threshold_db: Array
+    header: int
+    header_threshold_db: float
+    subband: Array
+    subband_carriers: Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def choose_links(
+    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
+) -> tuple[Array, Array, Array, Array]:  # pragma: no cover - compiled
+    """`plc_adaptation.choose` link by link."""
+    n, n_carriers = power.shape[0], power.shape[2]
+    robust_db, mode = np.full(n, -np.inf), np.full(n, -1, np.int8)
+    snr_db, mean_db = np.full(n, -np.inf), np.full(n, -np.inf)
+    desk = _desk(table, rules, n_carriers)
+    top, head, n_subbands = rules.waveform.size - 1, rules.header, rules.subband_carriers.size
+    for i in range(n):
+        if not _arrives(power[i]):
+            continue
+        fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
+        _clear(desk)
+        mean_db[i] = _mean_db(n_carriers, table, desk)
+        _detect(n_carriers, rules.waveform[0], table, desk)
+        robust_db[i] = snr_db[i] = flat_db(desk.terms, n_carriers, rules.waveform[0], table, erasure_ratio, desk.work)
+        if robust_db[i] < rules.threshold_db[0]:
+            continue
+        mode[i] = 0
+        # a larger scale never gives a smaller effective SNR: mostly the robust one already tells
+        known = table.weave[head] == FRAME and table.detector[head] == table.detector[rules.waveform[0]]
+        known = known and table.beta[head] >= table.beta[rules.waveform[0]]
+        known = known and table.erased_db[head] <= table.erased_db[rules.waveform[0]]
+        if not (known and robust_db[i] >= rules.header_threshold_db):
+            _detect(n_carriers, head, table, desk)
+            header_db = flat_db(desk.terms, n_carriers, head, table, erasure_ratio, desk.work)
+            if header_db < rules.header_threshold_db:
+                continue
+        for m in range(top, 0, -1):
+            w, used = rules.waveform[m], rules.subbands[m]
+            if (used == n_subbands and m == top) or n_subbands == 1:
+                # most links carry the fastest mode on all carriers: no tone map is made for them
+                _detect(n_carriers, w, table, desk)
+                value = flat_db(desk.terms, n_carriers, w, table, erasure_ratio, desk.work)
+            else:
+                if not desk.mapped[w]:
+                    _map_tones(w, n_carriers, table, rules, desk)
+                value = desk.maps_db[w, used - 1]
+            if value >= rules.threshold_db[m]:
+                mode[i], snr_db[i] = m, value
+                break
+    return robust_db, mode, snr_db, mean_db
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mode_values(
+    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
+) -> tuple[Array, Array]:  # pragma: no cover - compiled
+    """(n, n_modes + 1) effective SNR of every mode and, last, of the header [dB]; (n, n_bins, n_carriers) SNR."""
+    n, n_carriers, n_modes = power.shape[0], power.shape[2], rules.waveform.size
+    n_bins = table.share.shape[0]
+    values, snr = np.full((n, n_modes + 1), -np.inf), np.empty((n, n_bins, n_carriers), np.float32)
+    desk = _desk(table, rules, n_carriers)
+    for i in range(n):
+        fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
+        for j in range(n_bins * n_carriers):
+            snr[i, j // n_carriers, j % n_carriers] = desk.raw[j]
+        _clear(desk)
+        for m in range(n_modes):
+            w = rules.waveform[m]
+            if table.weave[w] == FRAME:
+                if not desk.mapped[w]:
+                    _map_tones(w, n_carriers, table, rules, desk)
+                values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
+            else:
+                _detect(n_carriers, w, table, desk)
+                values[i, m] = flat_db(desk.terms, n_carriers, w, table, erasure_ratio, desk.work)
+        _detect(n_carriers, rules.header, table, desk)
+        values[i, -1] = flat_db(desk.terms, n_carriers, rules.header, table, erasure_ratio, desk.work)
+    return values, snr
+
+
+class _Desk(NamedTuple):
+    """Scratch of one thread: SNR as received and as detected, and what is known about the link at hand."""
+
+    raw: Array
+    terms: Array
+    apart: Array
+    work: Array
+    detector: Array
+    parted: Array
+    mapped: Array
+    maps_db: Array
+    lowest: Array
+    log_mean: Array
+    order: Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _desk(table: Mapping, rules: Rules, n_carriers: int) -> _Desk:  # pragma: no cover - compiled
+    """An empty desk."""
+    size = padded(table.share.shape[0] * n_carriers)
+    n_subbands = rules.subband_carriers.size
+    raw = np.full(size, np.float32(np.inf))
+    return _Desk(
+        raw,
+        raw.copy(),
+        np.full(size, np.float32(np.inf)),
+        np.empty(size, np.float32),
+        np.full(1, _NONE),
+        np.zeros(1, np.bool_),
+        np.zeros(table.beta.size, np.bool_),
+        np.empty((table.beta.size, n_subbands)),
+        np.empty(n_subbands, np.float32),
+        np.empty(n_subbands),
+        np.empty(n_subbands, np.int64),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _arrives(power: Array) -> bool:  # pragma: no cover - compiled
+    """Whether anything arrives in any state on any carrier."""
+    for s in range(power.shape[0]):
+        for k in range(power.shape[1]):
+            if power[s, k] > 0:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _clear(desk: _Desk) -> None:  # pragma: no cover - compiled
+    """Forget the link before."""
+    desk.detector[0], desk.parted[0] = _NONE, False
+    for w in range(desk.mapped.size):
+        desk.mapped[w] = False
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _detect(n_carriers: int, w: int, table: Mapping, desk: _Desk) -> None:  # pragma: no cover - compiled
+    """Have the SNR on the desk as the detector of waveform ``w`` sees it."""
+    if desk.detector[0] != table.detector[w]:
+        detect_terms(desk.raw, table.share.shape[0], n_carriers, table.detector[w], table.silent, desk.terms)
+        desk.detector[0] = table.detector[w]
+        desk.parted[0] = False
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _mean_db(n_carriers: int, table: Mapping, desk: _Desk) -> float:  # pragma: no cover - compiled
+    """Mean over data carriers and mains phases of the SNR in dB; -inf where one is dead."""
+    n_bins = table.share.shape[0]
+    log2_terms(desk.raw, n_bins * n_carriers, desk.work)
+    for k in table.silent:
+        for b in range(n_bins):
+            desk.work[b * n_carriers + k] = 0.0
+    mean = total(desk.work, n_bins * n_carriers) / (n_bins * table.data.size)
+    return 10.0 * np.log10(2.0) * mean if _all_alive(n_bins, n_carriers, table.data, desk.raw) else -np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _all_alive(n_bins: int, n_carriers: int, data: Array, snr: Array) -> bool:  # pragma: no cover - compiled
+    """Whether every data carrier has some SNR in every part of the half cycle."""
+    if least(snr) > 0.0:
+        return True
+    for k in data:
+        for b in range(n_bins):
+            if not snr[b * n_carriers + k] > 0.0:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _part(n_carriers: int, table: Mapping, rules: Rules, desk: _Desk) -> None:  # pragma: no cover - compiled
+    """Lowest SNR of each sub-band, and every term above that of its own."""
+    n_bins = table.share.shape[0]
+    lowest = desk.work[:n_carriers]
+    bits, least_bits = desk.terms.view(np.int32), lowest.view(np.int32)
+    for k in range(n_carriers):
+        lowest[k] = np.inf
+    for b in range(n_bins):
+        here_bits = bits[b * n_carriers : (b + 1) * n_carriers]
+        for k in range(n_carriers):
+            least_bits[k] = min(here_bits[k], least_bits[k])
+    for band in range(desk.lowest.size):
+        desk.lowest[band] = np.inf
+    for k in table.data:
+        desk.lowest[rules.subband[k]] = min(desk.lowest[rules.subband[k]], lowest[k])
+    for k in range(n_carriers):
+        lowest[k] = desk.lowest[max(rules.subband[k], 0)]
+    for b in range(n_bins):
+        here = desk.terms[b * n_carriers : (b + 1) * n_carriers]
+        above = desk.apart[b * n_carriers : (b + 1) * n_carriers]
+        for k in range(n_carriers):
+            above[k] = here[k] - lowest[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _map_tones(
+    w: int, n_carriers: int, table: Mapping, rules: Rules, desk: _Desk
+) -> None:  # pragma: no cover - compiled
+    """Effective SNR of a waveform on its best 1, 2, ... sub-bands, ranked by their own mean decay."""
+    n_bins, n_subbands, beta = table.share.shape[0], rules.subband_carriers.size, table.beta[w]
+    _detect(n_carriers, w, table, desk)
+    if not desk.parted[0]:
+        _part(n_carriers, table, rules, desk)
+        desk.parted[0] = True
+    decays(desk.apart, 1.0 / beta, 0.0, desk.work)
+    summed = desk.work[:n_carriers]
+    for b in range(1, n_bins):
+        here = desk.work[b * n_carriers : (b + 1) * n_carriers]
+        for k in range(n_carriers):
+            summed[k] += here[k]
+    log_mean, order = desk.log_mean, desk.order
+    for band in range(n_subbands):
+        log_mean[band] = 0.0
+    for k in table.data:
+        log_mean[rules.subband[k]] += summed[k]
+    for band in range(n_subbands):
+        log_mean[band] = np.log(log_mean[band] / (n_bins * rules.subband_carriers[band])) - desk.lowest[band] / beta
+        place = band
+        while place > 0 and log_mean[order[place - 1]] > log_mean[band]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = band
+    total_decay, carriers, strongest = 0.0, 0.0, -np.inf
+    for used in range(n_subbands):
+        band = order[used]
+        # ln of a growing sum of exponentials, the newest term the largest
+        total_decay *= np.exp(strongest - log_mean[band])
+        strongest = log_mean[band]
+        total_decay += rules.subband_carriers[band]
+        carriers += rules.subband_carriers[band]
+        seen = -beta * min(np.log(total_decay / carriers) + strongest, 0.0)
+        desk.maps_db[w, used] = decibel(flat_snr(seen, table.detector[w])) - table.erased_db[w]
+    desk.mapped[w] = True

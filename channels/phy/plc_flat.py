@@ -1,0 +1,225 @@
+"""Kernels of the flat SNR that stands for one link: whole frames, single symbols, blocks of four, single carriers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .plc_exponential import (
+    COHERENT,
+    IN_FREQUENCY,
+    IN_TIME,
+    decibel,
+    detect,
+    flat_snr,
+    least,
+    log_mean_decay,
+    with_erasures,
+)
+
+Array = NDArray[Any]
+
+FRAME, SYMBOL, FOUR_SYMBOLS, NO_CODE = range(4)
+WEAVES = {"frame": FRAME, "symbol": SYMBOL, "four_symbols": FOUR_SYMBOLS, "none": NO_CODE}
+DETECTORS = {"coherent": COHERENT, "time": IN_TIME, "frequency": IN_FREQUENCY}
+BLOCK_SYMBOLS = 4
+
+GRID_DB = np.arange(-40.0, 70.0, 0.05)
+BITS_STEP = 16
+"""Hazards without a code stand at every 2 ** 16th float32: 128 places per octave, straight between them."""
+FIRST_BITS = int(np.array(2.0**-12, np.float32).view(np.int32))
+LAST_BITS = int(np.array(2.0**20, np.float32).view(np.int32))
+_LEAST_LOG_HAZARD = -60.0
+"""ln hazard without a code below which the weakest carrier stands for all: float32 ends, and no such frame is lost."""
+_FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
+
+
+class Mapping(NamedTuple):
+    """Tables of the kernels, per waveform.
+
+    beta : (n_waveforms,);  weave : (n_waveforms,) FRAME to NO_CODE
+    detector : (n_waveforms,) COHERENT to IN_FREQUENCY + 3 (`plc_exponential`)
+    block_bytes : (n_waveforms,) bytes that stand or fall together: one symbol, or four
+    log_hazard : (n_waveforms, n_grid) ln of the share of bytes lost, `GRID_DB`, implementation loss included
+    carrier_hazard : (n_waveforms, n_places) float32, the same of one carrier without a code, by the bits of its SNR
+    data, silent : carriers that bear data, and the others
+    share : (n_bins, n_states) float32, how long the receiver's window sees each network state
+    symbol_bins : symbol period in parts of the half cycle
+    erased_db : (n_waveforms,) what erased symbols cost at the threshold, where a frame is woven as a whole
+    """
+
+    beta: Array
+    weave: Array
+    detector: Array
+    block_bytes: Array
+    log_hazard: Array
+    carrier_hazard: Array
+    data: Array
+    silent: Array
+    share: Array
+    symbol_bins: float
+    erased_db: Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_terms(power: Array, over_noise: Array, share: Array, terms: Array) -> None:  # pragma: no cover - compiled
+    """SNR of one link, rows of the half cycle one after the other, into a padded array."""
+    n_bins, n_carriers = over_noise.shape
+    for b in range(n_bins):
+        here, level = terms[b * n_carriers : (b + 1) * n_carriers], over_noise[b]
+        first = True
+        for s in range(share.shape[1]):
+            weight, source = share[b, s], power[s]
+            if weight > 0.0 and first:
+                for k in range(n_carriers):
+                    here[k] = weight * source[k] * level[k]
+                first = False
+            elif weight > 0.0:
+                for k in range(n_carriers):
+                    here[k] += weight * source[k] * level[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def detect_terms(
+    raw: Array, n_bins: int, n_carriers: int, detector: int, silent: Array, terms: Array
+) -> None:  # pragma: no cover - compiled
+    """What a detector makes of the SNR of a link; infinite where carriers bear no data."""
+    detect(raw, n_bins * n_carriers, n_carriers, detector, terms)
+    for k in silent:
+        for b in range(n_bins):
+            terms[b * n_carriers + k] = np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def flat_db(
+    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, work: Array
+) -> float:  # pragma: no cover - compiled
+    """Flat SNR that loses as many frames as these terms, on all carriers, of waveform ``w`` [dB]."""
+    if table.weave[w] == FRAME:
+        n_terms = table.share.shape[0] * table.data.size
+        return frame_db(terms, n_terms, table.beta[w], table.detector[w], 0.0, work) - table.erased_db[w]
+    return _blocks_db(terms, n_carriers, w, table, erasure_ratio, work)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def frame_db(
+    terms: Array, n_terms: int, beta: float, detector: int, erasure_ratio: float, work: Array
+) -> float:  # pragma: no cover - compiled
+    """`flat_db` where the code spans the frame."""
+    log_decay = with_erasures(log_mean_decay(terms, n_terms, beta, work), erasure_ratio)
+    return decibel(flat_snr(-beta * min(log_decay, 0.0), detector))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _blocks_db(
+    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, work: Array
+) -> float:  # pragma: no cover - compiled
+    """`flat_db` where symbols, or blocks of four, stand or fall one by one."""
+    n_bins, n_data = table.share.shape[0], table.data.size
+    if table.weave[w] == FOUR_SYMBOLS:
+        log_hazard = _four_symbols(terms, n_carriers, w, table, work)
+    else:
+        log_hazard = np.full((n_bins, 2), table.log_hazard[w, 0])
+        for b in range(n_bins):
+            here = terms[b * n_carriers : (b + 1) * n_carriers]
+            if table.weave[w] == NO_CODE:
+                log_hazard[b, 0] = np.log(_carrier_mean(here, table.data, table.carrier_hazard[w]))
+            else:
+                log_decay = log_mean_decay(here, n_data, table.beta[w], work[: here.size])
+                log_hazard[b, 0] = _log_hazard_at(_seen_db(log_decay, w, table), table.log_hazard[w])
+    mean = _mean_log_hazard(log_hazard, table.block_bytes[w], erasure_ratio)
+    if table.weave[w] == NO_CODE and mean < _LEAST_LOG_HAZARD:
+        return max(decibel(np.float64(least(terms))), _snr_db_at(_LEAST_LOG_HAZARD, table.log_hazard[w]))
+    return _snr_db_at(mean, table.log_hazard[w])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _seen_db(log_decay: float, w: int, table: Mapping) -> float:  # pragma: no cover - compiled
+    """Flat SNR of a mean decay behind the detector of ``w`` [dB]."""
+    return decibel(flat_snr(-table.beta[w] * min(log_decay, 0.0), table.detector[w]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _four_symbols(
+    terms: Array, n_carriers: int, w: int, table: Mapping, work: Array
+) -> Array:  # pragma: no cover - compiled
+    """(n_bins, 5) ln hazard of a block of four symbols that begins in each part of the half cycle, 0 to 4 lost."""
+    n_bins = table.share.shape[0]
+    log_decay, out = np.empty(n_bins), np.empty((n_bins, BLOCK_SYMBOLS + 1))
+    for b in range(n_bins):
+        here = terms[b * n_carriers : (b + 1) * n_carriers]
+        log_decay[b] = log_mean_decay(here, table.data.size, table.beta[w], work[: here.size])
+    strongest = log_decay.max()
+    for b in range(n_bins):
+        mean = 0.0
+        for j in range(BLOCK_SYMBOLS):
+            place = b + j * table.symbol_bins
+            left = int(place)
+            part = place - left
+            mean += (1 - part) * np.exp(log_decay[left % n_bins] - strongest)
+            mean += part * np.exp(log_decay[(left + 1) % n_bins] - strongest)
+        block = np.log(mean / BLOCK_SYMBOLS) + strongest
+        for lost in range(BLOCK_SYMBOLS + 1):
+            with_lost = with_erasures(block, lost / BLOCK_SYMBOLS)
+            out[b, lost] = _log_hazard_at(_seen_db(with_lost, w, table), table.log_hazard[w])
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean_log_hazard(
+    log_hazard: Array, block_bytes: float, erasure_ratio: float
+) -> float:  # pragma: no cover - compiled
+    """ln of the mean hazard of a byte; columns are blocks with 0, 1, ... of their symbols lost."""
+    n_bins, n_cases = log_hazard.shape
+    if erasure_ratio <= 0.0:
+        highest = log_hazard[:, 0].max()
+        return highest + np.log(np.exp(log_hazard[:, 0] - highest).mean()) if highest > -np.inf else -np.inf
+    result, n_symbols = 0.0, n_cases - 1
+    for b in range(n_bins):
+        failed, chance = 0.0, (1.0 - erasure_ratio) ** n_symbols
+        for lost in range(n_cases):
+            failed -= chance * np.expm1(-block_bytes * np.exp(min(log_hazard[b, lost], 100.0)))
+            chance *= (n_symbols - lost) / (lost + 1.0) * erasure_ratio / max(1.0 - erasure_ratio, 1e-12)
+        result -= np.log1p(-min(failed, 1.0 - 1e-15))
+    return float(np.log(result / n_bins / block_bytes))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _log_hazard_at(snr_db: float, table: Array) -> float:  # pragma: no cover - compiled
+    """ln hazard of a byte at a flat SNR; straight beyond the grid, its first value below."""
+    place = (snr_db - _FIRST_DB) / _STEP_DB
+    if not place > 0.0:
+        return float(table[0])
+    left = int(min(place, table.size - 2.0))
+    return float(table[left] + (place - left) * (table[left + 1] - table[left]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _snr_db_at(log_hazard: float, table: Array) -> float:  # pragma: no cover - compiled
+    """`_log_hazard_at` turned round; -inf where nothing can get through."""
+    if log_hazard >= table[0]:
+        return -np.inf
+    low, high = 0, table.size - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if table[middle] > log_hazard:
+            low = middle
+        else:
+            high = middle
+    return float(_FIRST_DB + _STEP_DB * (low + (table[low] - log_hazard) / (table[low] - table[high])))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _carrier_mean(snr: Array, data: Array, table: Array) -> float:  # pragma: no cover - compiled
+    """Mean hazard of a byte over the carriers of one symbol without a code."""
+    bits = snr.view(np.int32)
+    result = 0.0
+    for k in data:
+        place = min(max(bits[k] - FIRST_BITS, 0), LAST_BITS - FIRST_BITS - 1)
+        left = place >> BITS_STEP
+        weight = np.float32(place & ((1 << BITS_STEP) - 1)) / np.float32(1 << BITS_STEP)
+        result += table[left] + weight * (table[left + 1] - table[left])
+    return result / data.size

@@ -1,0 +1,287 @@
+"""Electrical side of every power line technology: each number with unit, source and confidence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..parameters import parameter
+from ..scenario import Scenario
+from .allocation import Permission, check_band, check_level
+from .channel_settings import ChannelSettings
+from .coupling import Driver
+from .mains import mains_states
+from .noise_parameters import NoiseParameters, Receiver
+from .phases import N_PHASES
+from .spectra import UPPER_HZ
+
+Array = NDArray[Any]
+
+CREST_DB = 12.0
+"""Peak over rms of a transmitted frame: a crest factor of 4, usual for OFDM (confidence C)."""
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """Carriers of one band of a technology.
+
+    band : what the band is called, such as ``CENELEC-A``
+    frequency_hz : (n_carriers,) rising;  spacing_hz : between neighbours, taken as the bandwidth of one
+    window_s : part of a symbol that the receiver transforms: noise is averaged over it, an impulse in it spoils it
+    sampling_hz : samples of the receiver per second
+    """
+
+    band: str
+    frequency_hz: Array
+    spacing_hz: float
+    window_s: float
+    sampling_hz: float
+
+
+@dataclass(frozen=True)
+class LineParameters(NoiseParameters, ABC):
+    """Parameters of the line, its ends, its mains and its noise; a technology inherits them and names its carriers."""
+
+    country: str = parameter(
+        "DE", "", "where the network stands: decides which bands may be used and how loud", "ISO 3166-1 alpha-2"
+    )
+    allow_band: str = parameter(
+        "", "", "reason why a band without allocation is used all the same; printed in the report", "user"
+    )
+    mains_hz: float = parameter(50.0, "Hz", "frequency of the mains", "EN 50160", minimum=16, maximum=400)
+    mains_bins: int = parameter(
+        8,
+        "1",
+        "parts of the half cycle in which loads and noise stand still",
+        "resolution, a choice: 1.25 ms at 50 Hz",
+        confidence="C",
+        minimum=2,
+        maximum=64,
+    )
+    conduction_share: float = parameter(
+        0.3,
+        "1",
+        "share of the half cycle in which rectifiers conduct, around the crest of their phase",
+        "bridge with bulk capacitor: 2 to 3.5 ms of 10",
+        confidence="C",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    tx_level_dbuv: float = parameter(
+        120.0,
+        "dBuV",
+        "source voltage of the transmitter, all carriers, rms",
+        "EN 50065-1: 134 dBuV peak less a crest of 4",
+        confidence="B",
+        minimum=60,
+        maximum=140,
+    )
+    source_ohm: float = parameter(
+        0.5,
+        "ohm",
+        "output impedance of the transmitter's amplifier; with the coupler 0.5 to 2 ohm",
+        "0.5 to 2 ohm in all, the split a choice",
+        confidence="C",
+        minimum=0.01,
+        maximum=50,
+    )
+    coupler_ohm: float = parameter(
+        0.5,
+        "ohm",
+        "coupler between the amplifier and each phase",
+        "0.5 to 2 ohm with the amplifier, the split a choice",
+        confidence="C",
+        minimum=0.01,
+        maximum=50,
+    )
+    receive_ohm: float = parameter(
+        100.0,
+        "ohm",
+        "impedance of an idle modem in the band, each phase it couples to",
+        "above 100 ohm",
+        confidence="C",
+        minimum=10,
+        maximum=1e5,
+    )
+    current_limit_a: float = parameter(
+        0.45,
+        "A",
+        "largest rms current of the line driver, all carriers and phases",
+        "TI AFE031: 1.5 A peak over a crest of 3 to 4",
+        confidence="B",
+        minimum=0.01,
+        maximum=20,
+    )
+    receiver_floor_dbuv: float = parameter(
+        26.0, "dBuV", "receiver's own noise over the band", "TI AFE031 data sheet: 20 uV rms", minimum=-40, maximum=100
+    )
+    dead_loss_db: float = parameter(
+        90.0,
+        "dB",
+        "mean attenuation from the source beyond which a pair is dead and not computed carrier by carrier",
+        "a choice: 104 dBuV a carrier then arrives below any noise",
+        confidence="C",
+        minimum=20,
+        maximum=200,
+    )
+    short_circuit_ratio: float = parameter(
+        0.04,
+        "1",
+        "short-circuit voltage of the transformers",
+        "usual distribution transformers",
+        confidence="B",
+        minimum=0.005,
+        maximum=0.2,
+    )
+    line_voltage_v: float = parameter(400.0, "V", "voltage between phases", "EN 50160", minimum=50, maximum=1000)
+    transformer_quality: float = parameter(
+        10.0,
+        "1",
+        "reactance over resistance of the transformer in the band",
+        "a choice",
+        confidence="C",
+        minimum=0.5,
+        maximum=1000,
+    )
+    transformer_capacitance_f: float = parameter(
+        5e-9, "F", "stray capacitance of the transformer", "1 to 10 nF", confidence="B", minimum=0, maximum=1e-6
+    )
+    mv_neighbours: int = parameter(
+        0,
+        "1",
+        "neighbouring transformers whose power line is heard through the medium voltage; 0 for none",
+        "depends on the network; a choice",
+        confidence="C",
+        minimum=0,
+        maximum=50,
+    )
+    mv_crosstalk_loss_db: float = parameter(
+        60.0,
+        "dB",
+        "attenuation from a neighbour's source through both transformers and the medium voltage to the own bus",
+        "20 to 60 dB a transformer, depending on frequency",
+        confidence="C",
+        minimum=0,
+        maximum=200,
+    )
+    mv_activity: float = parameter(
+        0.3,
+        "1",
+        "share of the time each neighbour transmits; counts as mean power",
+        "polling fills a part of the day",
+        confidence="C",
+        minimum=0,
+        maximum=1,
+    )
+    phase_model: bool = parameter(
+        True,
+        "",
+        "single-phase meters sit on a drawn phase and the phases couple; false puts everybody on one circuit",
+        "switch, a choice",
+        confidence="C",
+    )
+    site_phases: int = parameter(
+        3,
+        "",
+        "phases the concentrator couples to, 1 (drawn) or 3",
+        "concentrators inject on one or three",
+        confidence="C",
+        minimum=1,
+        maximum=3,
+    )
+    meter_coupler_phases: int = parameter(
+        1,
+        "",
+        "phases the modem of a three-phase meter couples to, 1 (drawn) or 3",
+        "most meters couple to one; some switch",
+        confidence="C",
+        minimum=1,
+        maximum=3,
+    )
+
+    @property
+    @abstractmethod
+    def carriers(self) -> Carriers:
+        """Carriers in use."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that contradict each other or name nothing known; ValueError naming the keys and the fix."""
+        super().__post_init__()
+        for name in ("site_phases", "meter_coupler_phases"):
+            if getattr(self, name) not in (1, 3):
+                raise ValueError(f"{name} = {getattr(self, name)} does not exist; write 1 or 3")
+        mains_states(self.mains_bins, self.conduction_share, N_PHASES)
+        _ = self.band_notes
+
+    @property
+    def band_notes(self) -> tuple[str, str]:
+        """For the report: why the band may be used, and what the level was checked against."""
+        return f"{self.carriers.band}: {self.permission.text}", self.level_note
+
+    @property
+    def permission(self) -> Permission:
+        """Why the band may be used here. Raises ValueError where it may not and no reason is given."""
+        carriers = self.carriers.frequency_hz
+        return check_band(self.country, float(carriers[0]), float(carriers[-1]), self.allow_band)
+
+    @property
+    def level_note(self) -> str:
+        """What the transmitted level was checked against. Raises ValueError where the country allows less."""
+        carriers, level_dbuv = self.carriers, self.tx_level_dbuv
+        if self.allow_band:
+            return f"{level_dbuv + CREST_DB:.1f} dBuV peak, not checked: {self.allow_band}"
+        per_200_hz = level_dbuv - 10 * np.log10(carriers.frequency_hz.size * carriers.spacing_hz / 200.0)
+        ends = float(carriers.frequency_hz[0]), float(carriers.frequency_hz[-1])
+        return check_level(self.country, *ends, level_dbuv + CREST_DB, float(per_200_hz))
+
+    @property
+    def state_of_bin(self) -> Array:
+        """(n_bins,) state of the loads in each part of the mains half cycle."""
+        n_phases = N_PHASES if self.phase_model else 1
+        return mains_states(self.mains_bins, self.conduction_share, n_phases).state_of_bin
+
+    def channel(self, scenario: Scenario) -> ChannelSettings:
+        """Electrical settings of this configuration in a scenario."""
+        carriers = self.carriers
+        n = carriers.frequency_hz.size
+        carrier_uv2 = 10 ** (self.tx_level_dbuv / 10) / n
+        added_db = self.noise_offset_db + scenario.noise_offset_db + scenario.powerline.noise_offset_db
+        upper = self.noise_upper_spread if carriers.frequency_hz[0] >= UPPER_HZ else 1.0
+        neighbours = self.mv_neighbours * self.mv_activity if scenario.interference else 0.0
+        receiver = Receiver(
+            carriers.spacing_hz, carriers.window_s, carriers.sampling_hz, self.mains_hz, self.mains_bins
+        )
+        return ChannelSettings(
+            frequency_hz=carriers.frequency_hz,
+            bandwidth_hz=carriers.spacing_hz,
+            window_s=carriers.window_s,
+            driver=Driver(
+                self.source_ohm, self.coupler_ohm, self.receive_ohm, np.sqrt(carrier_uv2) * 1e-6, self.current_limit_a
+            ),
+            carrier_uv2=carrier_uv2,
+            floor_uv2=10 ** (self.receiver_floor_dbuv / 10) / n,
+            crosstalk_uv2=neighbours * carrier_uv2 * 10 ** (-self.mv_crosstalk_loss_db / 10),
+            transformer={
+                "short_circuit_ratio": self.short_circuit_ratio,
+                "line_voltage_v": self.line_voltage_v,
+                "quality_factor": self.transformer_quality,
+                "capacitance_f": self.transformer_capacitance_f,
+                "mains_hz": self.mains_hz,
+            },
+            noise=self.noise_settings(scenario, receiver),
+            added_db=max(added_db, 0.0),
+            quiet_db=2 * float(np.hypot(self.noise_area_sigma_db, self.noise_node_sigma_db)) * upper,
+            appliances=scenario.powerline.appliances,
+            hour=scenario.powerline.moment.hour,
+            load_impedance_factor=scenario.load_impedance_factor,
+            mains_bins=self.mains_bins,
+            conduction_share=self.conduction_share,
+            phase_model=self.phase_model,
+            site_phases=self.site_phases,
+            meter_coupler_phases=self.meter_coupler_phases,
+            dead_db=self.dead_loss_db,
+        )

@@ -1,0 +1,94 @@
+"""What hangs on the network in one replication: houses, idle modems and transformers as shunts at the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..draws import Draws, mix
+from ..paths import CablePaths
+from .channel_settings import ChannelSettings
+from .coupling import transformer_admittance_s
+from .loads import house_admittance_s
+from .phases import ALL_PHASES, Phases, coupled_phases
+from .plans import Plan
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Circuits:
+    """One phase of one customer each.
+
+    key : (n,) uint64;  meter_class : (n,) int;  share : (n,) of the customer's appliances
+    place : (n,) local node;  phase : (n,) 0 to 2
+    """
+
+    key: Array
+    meter_class: Array
+    share: Array
+    place: Array
+    phase: Array
+
+
+def circuits(paths: CablePaths, plan: Plan, phases: Phases) -> Circuits:
+    """Circuits of all meters of a block: one for a single-phase customer, three equal ones for three phases."""
+    is_meter = plan.member < paths.n_meters
+    meter, place = plan.member[is_meter], plan.place[is_meter]
+    own_class = np.zeros(meter.size, np.int8) if paths.meter_class is None else paths.meter_class[meter]
+    key, load = paths.node_key[meter], phases.load[meter]
+    three = load == ALL_PHASES
+    copies = np.where(three, phases.n_phases, 1)
+    row = np.repeat(np.arange(meter.size), copies)
+    turn = np.arange(row.size) - np.repeat(np.cumsum(copies) - copies, copies)
+    phase = np.where(three[row], turn, load[row])
+    with np.errstate(over="ignore"):
+        per_phase = mix(key[row] + np.uint64(1) + turn.astype(np.uint64))
+    return Circuits(
+        np.where(three[row], per_phase, key[row]), own_class[row], 1 / copies[row], place[row], phase.astype(np.int64)
+    )
+
+
+def shunts(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSettings, draws: Draws) -> Array:
+    """Everything connected at the nodes of a block.
+
+    Returns
+    -------
+    (n_states, n_nodes, n_phases, n_carriers) complex128, phase to neutral [S]: loads in every state of the mains half
+    cycle, idle modems on the phases they couple to, the transformer at each bus.
+    """
+    states = settings.states(phases.n_phases).conducting
+    what = circuits(paths, plan, phases)
+    load_s = house_admittance_s(
+        what.key,
+        what.meter_class,
+        what.share,
+        settings.frequency_hz,
+        draws,
+        hour=settings.hour,
+        impedance_factor=settings.load_impedance_factor,
+        table=settings.appliances,
+    )
+    steady = np.zeros((plan.line.n_nodes, phases.n_phases, settings.frequency_hz.size), complex)
+    coupled = coupled_phases(phases.coupler[plan.member], phases.n_phases)
+    member, phase = np.nonzero(coupled)
+    np.add.at(steady, (plan.place[member], phase), 1 / settings.driver.idle_ohm)
+    steady[plan.bus] += transformer_admittance_s(
+        paths.site_rated_kva[plan.area], settings.frequency_hz, **settings.transformer
+    )[:, None, :]
+    shunt = np.repeat(steady[None], len(states), axis=0)
+    _hang(shunt, what.place, what.phase, np.asarray(load_s, complex), states)
+    return shunt
+
+
+@njit(cache=True, nogil=True)
+def _hang(shunt: Array, place: Array, phase: Array, load_s: Array, conducting: Array) -> None:
+    """Add the loads, conducting or blocking as their phase is in each state."""
+    for state in range(shunt.shape[0]):
+        for row in range(place.size):
+            load = load_s[1 if conducting[state, phase[row]] else 0, row]
+            shunt[state, place[row], phase[row]] += load

@@ -1,0 +1,55 @@
+"""Files of curves and scales in the format of the stored ones, from logistic curves through published thresholds."""
+
+from pathlib import Path
+
+import numpy as np
+from amiplan.channels.phy.plc_curve_fit import Curves, read_curves
+from amiplan.channels.phy.plc_waveforms import WAVEFORMS
+
+# Es/N0 per carrier for 10 % and 1 % of frames lost, at the reference length
+POINTS_DB = {
+    "g3:FCH": (-3.6, -2.8),
+    "g3:S-ROBO": (-3.3, -2.9),
+    "g3:ROBO": (-2.0, -1.6),
+    "g3:DBPSK": (2.0, 2.3),
+    "g3:DQPSK": (5.0, 5.3),
+    "g3:D8PSK": (8.3, 8.8),
+    "prime:HEADER": (2.0, 2.7),
+    "prime:R-DBPSK": (-1.5, -1.0),
+    "prime:R-DQPSK": (0.8, 1.5),
+    "prime:DBPSK_CC": (2.6, 3.25),
+    "prime:DQPSK_CC": (5.7, 6.5),
+    "prime:D8PSK_CC": (9.3, 10.3),
+}
+SHIFT_DB = 0.25
+"""What a tenfold length costs a waveform with parity bytes."""
+FRAMES = 100_000
+
+
+def ratio(name: str, snr_db, n_bytes):
+    """Share of frames lost after the made curve."""
+    low, high = POINTS_DB[name]
+    wave = WAVEFORMS[name]
+    slope = np.log(99 / 9) / (high - low)
+    shift = SHIFT_DB * np.log10(n_bytes / wave.reference_bytes) if wave.parity_bytes else 0.0
+    odds = -np.log(9) - slope * (np.asarray(snr_db) - shift - low)
+    if wave.parity_bytes:
+        return 1 / (1 + np.exp(-odds))
+    return -np.expm1(-n_bytes / wave.reference_bytes * np.log1p(np.exp(odds)))
+
+
+def write_curves(path: Path) -> Path:
+    """All made curves at three lengths."""
+    rows = ["# made by hand from logistic curves", "waveform,payload_bytes,snr_db,per,n_frames,n_errors"]
+    for name, (low, high) in POINTS_DB.items():
+        for length in {WAVEFORMS[name].reference_bytes, 20, 60}:
+            for snr in np.arange(low - 1.0, high + 1.0, 0.2):
+                lost = round(FRAMES * float(ratio(name, snr, length)))
+                rows.append(f"{name},{length},{snr:.3f},{lost / FRAMES:.6g},{FRAMES},{lost}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def made_curves(path: Path) -> Curves:
+    """Curves read back from a made file."""
+    return read_curves(write_curves(path / "curves.csv"))

@@ -1,0 +1,184 @@
+"""Tables of modes for tests, and the choice of a mode written plainly, in double precision."""
+
+from math import comb
+
+import numpy as np
+from amiplan.channels.phy.plc_adaptation import Adaptation
+from amiplan.channels.phy.plc_curve_fit import row_of
+from amiplan.channels.phy.plc_curves import error_ratio, threshold_db
+from amiplan.channels.phy.plc_effective_snr import detected_snr, state_share
+from amiplan.channels.phy.plc_waveforms import WAVEFORMS
+from scipy.optimize import brentq
+
+BETA = {
+    "g3:FCH": 1.06,
+    "g3:ROBO": 0.83,
+    "g3:DBPSK": 0.65,
+    "g3:DQPSK": 1.43,
+    "g3:D8PSK": 3.3,
+    "prime:HEADER": 0.8,
+    "prime:R-DBPSK": 0.8,
+    "prime:R-DQPSK": 1.0,
+    "prime:DBPSK_CC": 0.8,
+    "prime:DQPSK_CC": 1.5,
+    "prime:D8PSK_CC": 3.3,
+}
+LOSS_DB, RESERVE_DB = 1.5, 1.0
+
+
+def family(modes, header, subband_of_carrier, state_of_bin, curves, symbol_bins=0.0, window_bins=0.0):
+    """Adaptation of (waveform, sub-bands, rate) rows; reserve above the first mode."""
+    names = tuple(dict.fromkeys(name for name, _, _ in modes))
+    threshold = [float(threshold_db(n, WAVEFORMS[n].reference_bytes, curves=curves)) for n, _, _ in modes]
+    return Adaptation(
+        names,
+        np.array([BETA.get(name, 0.0) for name in names]),
+        np.array([names.index(name) for name, _, _ in modes]),
+        np.array([count for _, count, _ in modes]),
+        np.array(threshold) + LOSS_DB + RESERVE_DB * (np.arange(len(modes)) > 0),
+        np.array([rate for _, _, rate in modes], float),
+        header,
+        BETA[header],
+        float(threshold_db(header, WAVEFORMS[header].reference_bytes, 0.01, curves=curves)) + LOSS_DB,
+        np.asarray(subband_of_carrier),
+        np.asarray(state_of_bin),
+        symbol_bins,
+        window_bins,
+        LOSS_DB,
+    )
+
+
+def g3(curves, n_subbands=6, per_subband=6, state_of_bin=(0, 1, 1, 0, 0, 1, 1, 0), silent=()):
+    """ROBO and every tone map faster than it."""
+    bits = {"g3:DBPSK": 1, "g3:DQPSK": 2, "g3:D8PSK": 3}
+    mapped = [(name, k, bits[name] * k) for name in bits for k in range(1, n_subbands + 1)]
+    fast = sorted((one for one in mapped if one[2] > n_subbands / 4), key=lambda one: one[2])
+    band = np.repeat(np.arange(n_subbands), per_subband)
+    band[list(silent)] = -1
+    return family([("g3:ROBO", n_subbands, n_subbands / 4), *fast], "g3:FCH", band, state_of_bin, curves)
+
+
+def prime(curves, n_carriers=97, state_of_bin=(0, 1, 1, 0, 0, 1, 1, 0), silent=()):
+    """All eight modes of PRIME 1.4 on one channel, the lowest carrier a pilot."""
+    modes = [
+        ("prime:R-DBPSK", 1, 5.4),
+        ("prime:R-DQPSK", 1, 10.7),
+        ("prime:DBPSK_CC", 1, 21.4),
+        ("prime:DBPSK", 1, 42.8),
+        ("prime:DQPSK_CC", 1, 42.9),
+        ("prime:D8PSK_CC", 1, 64.3),
+        ("prime:DQPSK", 1, 85.7),
+        ("prime:D8PSK", 1, 128.6),
+    ]
+    band = np.zeros(n_carriers, int)
+    band[[0, *silent]] = -1
+    n_bins = len(state_of_bin)
+    return family(modes, "prime:HEADER", band, state_of_bin, curves, 0.224 * n_bins, 0.2048 * n_bins)
+
+
+def decibel(power):
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(power)
+
+
+def effective(terms, beta, erasure, differential):
+    """Flat linear SNR of detected terms."""
+    least = terms.min()
+    log_mean = np.log(np.mean(np.exp((least - terms) / beta))) - least / beta
+    if erasure:
+        log_mean = np.logaddexp(np.log1p(-erasure) + log_mean if erasure < 1 else -np.inf, np.log(erasure))
+    seen = max(-beta * log_mean, 0.0)
+    return seen + np.sqrt(seen * seen + seen) if differential else seen
+
+
+def erased_db(name, threshold_db, erasure):
+    """By how much flat SNR must rise above the threshold until erased symbols are made good, found by trying [dB]."""
+    detection = WAVEFORMS[name].detection
+    lost = 1 - (1 - erasure) ** 2 if detection == "time" else erasure
+
+    def short(db):
+        terms = np.atleast_1d(detected_snr(10 ** (db / 10), detection))
+        return decibel(effective(terms, BETA[name], lost, detection != "coherent")) - threshold_db
+
+    return brentq(short, threshold_db - 1e-6, 60.0) - threshold_db if short(60.0) >= 0 else np.inf
+
+
+def flat_db(name, snr, data, erasure, curves, symbol_bins, threshold_db):
+    """Flat SNR of any waveform on all its data carriers; snr (n_bins, n_carriers)."""
+    wave, row = WAVEFORMS[name], row_of(name)
+    seen = detected_snr(snr, wave.detection, 0 if wave.coded else wave.bits)
+    terms = seen[:, data - (wave.detection == "frequency")]
+    if wave.interleaving == "frame":
+        whole = decibel(effective(terms, BETA[name], 0.0, wave.detection != "coherent"))
+        return whole - erased_db(name, threshold_db, erasure)
+    length, n_bins = wave.reference_bytes, snr.shape[0]
+    symbols = 4 if wave.interleaving == "four_symbols" else 1
+    block = terms.shape[1] * symbols * wave.bits / wave.repetition / 8 * (0.5 if wave.coded else 1.0)
+
+    def success(db, n_bytes):
+        return 1 - error_ratio(row, db, n_bytes, curves=curves)
+
+    def survives(b, lost):
+        if not wave.coded:
+            snr_db = decibel(terms[b]) - LOSS_DB if not lost else np.full(terms.shape[1], -200.0)
+            return float(np.prod(success(snr_db, block / terms.shape[1])))
+        places = b + symbol_bins * np.arange(symbols)
+        decays = np.exp(-terms / BETA[name]).mean(axis=1)
+        mean = np.mean([(1 - p % 1) * decays[int(p) % n_bins] + p % 1 * decays[(int(p) + 1) % n_bins] for p in places])
+        mean = (1 - lost / symbols) * mean + lost / symbols
+        value = -BETA[name] * np.log(mean)
+        return float(success(decibel(value + np.sqrt(value**2 + value)) - LOSS_DB, block))
+
+    chance = [comb(symbols, k) * erasure**k * (1 - erasure) ** (symbols - k) for k in range(symbols + 1)]
+    logs = [np.log(sum(c * survives(b, k) for k, c in enumerate(chance) if c > 0)) for b in range(n_bins)]
+    wanted = 1 - np.exp(np.mean(logs) / block * length)
+    if wanted < 1e-10:
+        return np.inf  # beyond double precision here
+    return brentq(lambda db: float(error_ratio(row, db - LOSS_DB, length, curves=curves)) - wanted, -60.0, 60.0)
+
+
+def link_snr(power, over_noise, one):
+    """(n_bins, n_carriers) linear SNR of one link."""
+    share = state_share(one.state_of_bin, one.window_bins)
+    return (share @ power.astype(float)[: share.shape[1]]) * over_noise.astype(float)
+
+
+def mapped_db(name, snr, band, used, erasure, threshold_db):
+    """Effective SNR on the best sub-bands of a waveform woven over the frame."""
+    wave = WAVEFORMS[name]
+    terms, beta = detected_snr(snr, wave.detection), BETA[name]
+    means = []
+    for group in range(band.max() + 1):
+        own = terms[:, band == group]
+        least = own.min()
+        means.append(np.log(np.mean(np.exp((least - own) / beta))) - least / beta)
+    kept = terms[:, np.isin(band, np.argsort(means, kind="stable")[:used])]
+    whole = decibel(effective(kept, beta, 0.0, wave.detection != "coherent"))
+    return whole - erased_db(name, threshold_db, erasure)
+
+
+def plain_choice(power, over_noise, one, erasure, curves):
+    """Robust SNR, mode and its SNR of one link."""
+    snr, data = link_snr(power, over_noise, one), np.flatnonzero(one.subband_of_carrier >= 0)
+    if not power.any():
+        return -np.inf, -1, -np.inf
+    names = np.array(one.waveforms)[one.mode_waveform]
+
+    floor_db = {name: one.threshold_db[names == name].min() for name in names} | {one.header: one.header_threshold_db}
+
+    def whole(name):
+        return flat_db(name, snr, data, erasure, curves, one.symbol_bins, floor_db[name])
+
+    robust = whole(names[0])
+    if robust < one.threshold_db[0]:
+        return robust, -1, robust
+    if whole(one.header) < one.header_threshold_db:
+        return robust, 0, robust
+    for m in range(names.size - 1, 0, -1):
+        if WAVEFORMS[names[m]].interleaving == "frame":
+            value = mapped_db(names[m], snr, one.subband_of_carrier, one.mode_subbands[m], erasure, floor_db[names[m]])
+        else:
+            value = whole(names[m])
+        if value >= one.threshold_db[m]:
+            return robust, m, value
+    return robust, 0, robust
