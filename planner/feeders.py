@@ -48,7 +48,7 @@ def feeders_of(
     paths = links.paths
     if not isinstance(technology, ShowsFeeders) or not isinstance(paths, CablePaths):
         return None
-    site_id = links.sites["site_id"].to_numpy(object)
+    site_id = links.site_ids
     served = np.asarray(deliveries.served.all(axis=0))
     names = np.array([*technology.modes, "none"], dtype=object)
     sites = np.unique(paths.to_node[paths.to_node >= paths.n_meters]) - paths.n_meters

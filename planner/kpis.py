@@ -30,7 +30,7 @@ def meter_rows(
     remedies: Array,
 ) -> gpd.GeoDataFrame:
     """One row per service and meter in, usable or listed; columns as the result folder's ``meters.parquet``."""
-    site_ids = np.append(links.sites["site_id" if "site_id" in links.sites else "transformer_id"].to_numpy(object), "")
+    site_ids = np.append(links.site_ids, "")
     frames = [
         _service_rows(number, service, area, site_ids, deliveries, remedies)
         for number, service in enumerate(deliveries.services)

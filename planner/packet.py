@@ -141,7 +141,7 @@ def _cell_row(one: Carried, area: ServiceArea, settings: PlannerSettings, site: 
     )
     return {
         "technology": one.technology.name,
-        "cell": str(one.links.sites.iloc[site][_id_column(one)]),
+        "cell": str(one.links.site_ids[site]),
         "n_exchanges": len(read),
         "read_fast": round(fast, 5),
         "read_packet": round(packet, 5),
@@ -151,10 +151,6 @@ def _cell_row(one: Carried, area: ServiceArea, settings: PlannerSettings, site: 
         "retries": counters.get("retries", 0),
         "refused": refused,
     }
-
-
-def _id_column(one: Carried) -> str:
-    return "site_id" if "site_id" in one.links.sites else "transformer_id"
 
 
 def _polled_by_service(

@@ -36,6 +36,11 @@ class Links:
     sites: gpd.GeoDataFrame
     note: str = ""
 
+    @property
+    def site_ids(self) -> Array:
+        """(n_sites,) ids as the user wrote them; transformers have their own column."""
+        return self.sites["site_id" if "site_id" in self.sites else "transformer_id"].to_numpy(object)
+
 
 @dataclass(frozen=True)
 class Plan:

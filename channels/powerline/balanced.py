@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from .cables import COMMON, DIFFERENCE
 from .edges import Lines
+from .lanes import LANES, kernel, to_lanes
 from .levels import scratch
 from .listening import hear_three, silence
-from .recursion import LANES, Passes, kernel
+from .recursion import Passes
+from .route import NEVER_DB, Route, route
 from .solved import PairPower
 from .tree import Forest
 from .tree_solved import TreeSolved
-from .walk import NEVER_DB, Route, route, spread, to_lanes
+from .walk import spread
 
 Array = NDArray[Any]
 W = LANES
@@ -66,7 +68,9 @@ class BalancedSolved:
     ) -> PairPower:
         """See `solved.Solved`."""
         difference, common = (mode.single for mode in self.modes)
-        way = route(self.tree, self.modes[0].phase, self.modes[0].norm_db, np.asarray(source_node), np.asarray(receiver_node))
+        way = route(
+            self.tree, self.modes[0].phase, self.modes[0].norm_db, np.asarray(source_node), np.asarray(receiver_node)
+        )
         source = np.ascontiguousarray(source_v, dtype=np.complex128)
         shape = (way.source.size, way.receiver.size)
         n_states, n_carriers = source.shape[1], source.shape[3]
@@ -108,6 +112,7 @@ def _pair_power(
     shape = (1, way.position.size, difference.y1.shape[1], 2 * W)
     of_difference, of_common = np.empty(shape, np.float32), np.empty(shape, np.float32)
     source, reach = np.empty((4, *shape[2:]), np.float32), np.empty(shape[:2], np.bool_)
+    none = np.empty((1, 0, 0), np.float32)
     rows, held = np.empty((3, shape[2] * W), np.float32), scratch()
     for i in range(way.source.size):
         start = way.source[i]
@@ -116,7 +121,7 @@ def _pair_power(
             _modes(source_v[i], source)
             for volts, solved in ((of_difference, difference), (of_common, common)):
                 volts[0, start, :, :W], volts[0, start, :, W:] = 1, 0
-                spread(way.source[i : i + 1], way, solved, NEVER_DB, True, volts, reach)
+                spread(way.source[i : i + 1], way, solved, NEVER_DB, volts, reach, none)
         for j in range(way.receiver.size):
             here = way.receiver[j]
             if here < 0 or not reach[0, here]:

@@ -22,7 +22,7 @@ class Lines:
     """Edges of a network as two-ports, the first axis being the mode (``DIFFERENCE``, ``COMMON``).
 
     edge_from, edge_to : (n_edges,) node rows
-    tanh : (2, n_edges, n_carriers) complex tanh(gamma l);  log_cosh : the same shape, ln cosh(gamma l)
+    tanh, sech : (2, n_edges, n_carriers) complex tanh(gamma l) and 1 / cosh(gamma l): neither grows with length
     z0_ohm : (2, n_edges, n_carriers) complex
     n_phases_of_edge : (n_edges,) int8, 3 or 1 (two-core cable: both rows hold its only mode)
     n_nodes : int
@@ -31,7 +31,7 @@ class Lines:
     edge_from: Array
     edge_to: Array
     tanh: Array
-    log_cosh: Array
+    sech: Array
     z0_ohm: Array
     n_phases_of_edge: Array
     n_nodes: int
@@ -52,7 +52,7 @@ class Lines:
             self.edge_from[edge],
             self.edge_to[edge],
             self.tanh[:, edge],
-            self.log_cosh[:, edge],
+            self.sech[:, edge],
             self.z0_ohm[:, edge],
             self.n_phases_of_edge[edge],
             self.n_nodes,
@@ -97,31 +97,29 @@ def lines(
         for mode in (DIFFERENCE, COMMON):
             gamma[mode, cable], z0[mode, cable] = propagation(cables[cable], frequency, mode)
     phases = np.array([cable.n_phases for cable in cables] or [3], np.int8)
-    tanh, log_cosh = _hyperbolic(gamma, row, np.maximum(length, SHORTEST_EDGE_M))
-    return Lines(np.asarray(edge_from), np.asarray(edge_to), tanh, log_cosh, z0[:, row], phases[row], n_nodes)
+    tanh, sech = _hyperbolic(gamma, row, np.maximum(length, SHORTEST_EDGE_M))
+    return Lines(np.asarray(edge_from), np.asarray(edge_to), tanh, sech, z0[:, row], phases[row], n_nodes)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _hyperbolic(gamma: Array, cable: Array, length_m: Array) -> tuple[Array, Array]:
-    """tanh and ln cosh of gamma l for all modes, edges and carriers.
+    """tanh and 1 / cosh of gamma l for all modes, edges and carriers.
 
     The difference 1 - exp(-2x) is taken from sines and expm1, so that a millimetre keeps all its digits.
     """
     n_modes, _, n_carriers = gamma.shape
     tanh = np.empty((n_modes, cable.size, n_carriers), np.complex128)
-    log_cosh = np.empty_like(tanh)
+    sech = np.empty_like(tanh)
     for mode in range(n_modes):
         for edge in range(cable.size):
             for k in range(n_carriers):
                 x = gamma[mode, cable[edge], k] * length_m[edge]
-                grown, half, turn = np.expm1(-2 * x.real), np.sin(x.imag), np.sin(2 * x.imag)
-                cosine = 1 - 2 * half * half
-                below = complex(-(grown * cosine - 2 * half * half), (grown + 1) * turn)
-                above = 2 - below
+                sine, cosine, fall = np.sin(x.imag), np.cos(x.imag), np.expm1(-2 * x.real)
+                below = complex(2 * sine * sine - fall * (1 - 2 * sine * sine), (fall + 1) * 2 * sine * cosine)
+                above, size = 2 - below, 2 * np.exp(-x.real)
                 tanh[mode, edge, k] = below / above
-                size = np.log(0.25 * (above.real * above.real + above.imag * above.imag)) / 2
-                log_cosh[mode, edge, k] = x + complex(size, np.arctan2(above.imag, above.real))
-    return tanh, log_cosh
+                sech[mode, edge, k] = complex(size * cosine, -size * sine) / above
+    return tanh, sech
 
 
 def edge_admittances(line: Lines) -> tuple[Array, Array]:
@@ -130,4 +128,4 @@ def edge_admittances(line: Lines) -> tuple[Array, Array]:
     coth(gl)/Z0 at both ends and -1/(Z0 sinh(gl)) between them, one row per mode.
     """
     own = 1 / (line.z0_ohm * line.tanh)
-    return own, -np.exp(-line.log_cosh) * own
+    return own, -line.sech * own

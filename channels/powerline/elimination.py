@@ -1,10 +1,10 @@
 """Factors of a sparse symmetric matrix for many carriers at once: Y = L D L', without pivoting.
 
 The real part of a passive network's admittance matrix is positive definite, and for such complex symmetric matrices
-elimination in any order is stable (A. George, Kh. Ikramov, A. Kucherov, "On the growth factor in Gaussian elimination for
-generalized Higham matrices", 2002). So the order may follow the pattern alone, once for all states and carriers.
+elimination in any order is stable (after A. George, Kh. Ikramov, A. Kucherov, "On the growth factor in Gaussian
+elimination for generalized Higham matrices", 2002). So the order may follow the pattern alone, once for all carriers.
 
-Numbers lie in lanes (see `recursion`): (n_cells, n + n_entries, 2 W), first the diagonal, then the columns of L.
+Numbers lie in lanes (see `lanes`): (n_cells, n + n_entries, 2 W), first the diagonal, then the columns of L.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .recursion import LANES, kernel
+from .lanes import LANES, kernel
 
 Array = NDArray[Any]
 W = LANES
@@ -48,7 +48,8 @@ def pattern_of(n: int, row: Array, column: Array) -> Pattern:
         if i != j:
             near[i].add(j)
             near[j].add(i)
-    rank, later = np.full(n, -1), []
+    rank = np.full(n, -1)
+    later: list[set[int]] = []
     heap = [(len(others), i) for i, others in enumerate(near)]
     heapify(heap)
     while heap:
@@ -90,7 +91,7 @@ def entry_of(start: Array, below: Array, row: int, column: int) -> int:
     if row == column:
         return row
     first, last = start[column], start[column + 1]
-    return start.size - 1 + first + np.searchsorted(below[first:last], row)
+    return int(start.size - 1 + first + np.searchsorted(below[first:last], row))
 
 
 @kernel

@@ -9,12 +9,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .recursion import kernel
+from .lanes import kernel
 
 Array = NDArray[Any]
 
 DB_PER_OCTAVE, DB_PER_NEPER = 10 * math.log10(2), 10 / math.log(10)
-ROOT_HALF, SHIFT, CHUNK = np.int32(0x3F3504F3), np.int32(23), 240
+ROOT_HALF, SHIFT, ZERO, CHUNK = np.int32(0x3F3504F3), np.int32(23), np.int32(0), 240
 """Bits of sqrt(1/2) in single precision; so many mantissas between 0.7 and 1.4 cannot leave the range of a float."""
 
 
@@ -31,10 +31,10 @@ def level_sum_db(power: Array, held: Array) -> float:
     Exponents are added and mantissas multiplied, so that one logarithm serves a chunk; ``held`` see `scratch`.
     """
     bits, mantissa = power.view(np.int32), held.view(np.float32)
-    octaves, start = 0, 0
+    octaves, start = 0.0, 0
     nepers = 0.0
     while start < bits.size:
-        count, whole = min(CHUNK, bits.size - start), np.int32(0)
+        count, whole = min(CHUNK, bits.size - start), ZERO
         part = bits[start : start + count]
         for i in range(count):
             octave = (part[i] - ROOT_HALF) >> SHIFT

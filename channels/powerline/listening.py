@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .lanes import CLARKE, LANES, kernel
 from .levels import level_sum_db
-from .recursion import CLARKE, LANES, kernel
 
 Array = NDArray[Any]
 W = LANES

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .lanes import LANES, kernel, phase_voltage
 from .levels import scratch
 from .listening import hear_one, hear_three, phase_power
 from .nodal import Factors, self_impedances, spread
-from .recursion import LANES, kernel
 from .solved import PairPower, check_phases
-from .walk import phase_voltage
 
 Array = NDArray[Any]
 W = LANES
@@ -110,7 +109,7 @@ class MeshedSolved:
 
     def _currents(self, node: Array, source_v: Array) -> Array:
         """(n, n_phases, n_states, n_carriers) currents that hold the voltages at the source nodes."""
-        return np.einsum("nspqk,nsqk->npsk", self.seen_s(node), np.asarray(source_v, complex))
+        return np.asarray(np.einsum("nspqk,nsqk->npsk", self.seen_s(node), np.asarray(source_v, complex)))
 
 
 def _wanted(own: Array, phase: Array, what: str) -> Array:
@@ -118,7 +117,7 @@ def _wanted(own: Array, phase: Array, what: str) -> Array:
     lone = np.where((own >= 0).sum(1) == 1, np.argmax(own >= 0, axis=1), -1)
     if own.shape[1] > 1:
         check_phases(lone, np.asarray(phase), what)
-    return np.where(lone >= 0, lone, phase)
+    return np.asarray(np.where(lone >= 0, lone, phase))
 
 
 @kernel

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .edges import Lines, edge_admittances
 from .elimination import Pattern, entry_of, factor, pattern_of, substitute
-from .recursion import LANES, kernel
+from .lanes import LANES, kernel
 from .tree import THREE, check_cores
 
 Array = NDArray[Any]

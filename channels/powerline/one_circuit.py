@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .lanes import LANES, kernel
 from .levels import level_sum_db, scratch
-from .recursion import LANES, Passes, kernel
-from .walk import Route
+from .recursion import Passes
+from .route import Route
 
 Array = NDArray[Any]
 W = LANES

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .cables import COMMON, DIFFERENCE
 from .edges import Lines, edge_admittances
-from .recursion import CLARKE
+from .lanes import CLARKE
 from .solved import Solved
 from .tree import THREE
 

@@ -51,10 +51,10 @@ def dense_matrix(line, shunt, edge_phase, state, carrier):
     for node in range(n):
         for p in range(n_phases):
             matrix[node, p, node, p] += shunt[state, node, p, carrier]
-    own, mutual = edge_admittances(line)
+    own, mutual = (y[:, :, carrier] for y in edge_admittances(line))
     for e, (u, v) in enumerate(zip(line.edge_from, line.edge_to, strict=True)):
         for (a, b), y in {(u, u): own, (v, v): own, (u, v): mutual, (v, u): mutual}.items():
-            difference, common = y[0, e, carrier], y[1, e, carrier]
+            difference, common = y[0, e], y[1, e]
             if n_phases == 1:
                 matrix[a, 0, b, 0] += difference
             elif edge_phase[e] >= 0:
@@ -64,20 +64,20 @@ def dense_matrix(line, shunt, edge_phase, state, carrier):
     return matrix
 
 
-def dense_voltages(matrix, source, source_v):
-    """(n, P) voltages with ``source`` held at ``source_v`` (P,), and the (P, P) admittance seen there."""
+def dense_voltages(matrix, sources, source_v):
+    """For each source held at its ``source_v`` (n, P): voltages (nodes, P), and the (P, P) admittance seen there."""
     n, n_phases = matrix.shape[:2]
     flat = matrix.reshape(n * n_phases, -1)
     live = np.abs(flat).sum(1) > 0
-    held = np.zeros((n, n_phases), bool)
-    held[source] = True
-    held = held.ravel() & live
-    free = live & ~held
-    across = np.linalg.solve(flat[np.ix_(free, free)], flat[np.ix_(free, held)])
-    volts = np.zeros(n * n_phases, complex)
-    volts[held] = np.asarray(source_v)[live.reshape(n, -1)[source]]
-    volts[free] = -across @ volts[held]
-    seen = np.zeros((n_phases, n_phases), complex)
-    has = np.flatnonzero(live.reshape(n, -1)[source])
-    seen[np.ix_(has, has)] = flat[np.ix_(held, held)] - flat[np.ix_(held, free)] @ across
-    return volts.reshape(n, n_phases), seen
+    own = [source * n_phases + np.flatnonzero(live.reshape(n, -1)[source]) for source in sources]
+    impedance = np.zeros((n * n_phases, sum(rows.size for rows in own)), complex)
+    impedance[live] = np.linalg.solve(flat[np.ix_(live, live)], np.eye(n * n_phases)[np.ix_(live, np.concatenate(own))])
+    answers, column = [], 0
+    for rows, held in zip(own, source_v, strict=True):
+        transfer = impedance[:, column : column + rows.size]
+        column += rows.size
+        has = rows % n_phases
+        seen = np.zeros((n_phases, n_phases), complex)
+        seen[np.ix_(has, has)] = np.linalg.inv(transfer[rows])
+        answers.append(((transfer @ seen[np.ix_(has, has)] @ held[has]).reshape(n, -1), seen))
+    return answers

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 PAYLOAD_ROWS, HEADER_ROWS = 8, 7
-"""Rows of PRIME's block interleaver for 1 bit per carrier, twice as many for 2 and 3 bits; after ITU-T G.9904
-(10/2012), interleaver of the physical layer (B)."""
+"""Rows of PRIME's block interleaver for 1 bit per carrier, twice as many for 2 and 3 bits: coded bit k is sent at place
+(n / s) (k mod s) + floor(k / s) of n = 96 bits per carrier, s = 8 (1 + floor(bits / 2)), 84 and 7 in the header; after
+ITU-T G.9904 (10/2012), interleaver of the physical layer (B)."""
 HEADER_CARRIERS = 84
 SEED = 9903
 
@@ -35,6 +36,10 @@ def frame_order(n_sent: int) -> Array:
 def symbol_order(n_carriers: int, bits: int) -> Array:
     """Place of every coded bit within one symbol: written by rows, sent by columns.
 
+    Parameters
+    ----------
+    n_carriers, bits : data carriers, bits of each; where rows do not come out even, the last one stays short
+
     Returns
     -------
     (n_carriers * bits,) int64. Place p is bit p % bits of carrier p // bits.
@@ -43,10 +48,9 @@ def symbol_order(n_carriers: int, bits: int) -> Array:
     [0, 12, 24, 36]
     """
     n_bits = n_carriers * bits
-    n_rows = (HEADER_ROWS if n_carriers == HEADER_CARRIERS else PAYLOAD_ROWS) * (1 + bits // 2)
-    if n_bits % n_rows:
-        raise ValueError(f"{n_carriers} carriers cannot be interleaved in {n_rows} rows: give a multiple of 8, or 84")
-    return np.arange(n_bits).reshape(n_rows, -1).T.ravel()
+    n_rows = (PAYLOAD_ROWS if n_carriers % HEADER_CARRIERS else HEADER_ROWS) * (1 + bits // 2)
+    order = np.arange(-(-n_bits // n_rows) * n_rows).reshape(n_rows, -1).T.ravel()
+    return order[order < n_bits]
 
 
 def symbol_blocks(n_sent: int, n_carriers: int, bits: int, repetition: int) -> Array:

@@ -18,7 +18,7 @@ SYMBOLS_PER_HALF_CYCLE = 14.4
 """G3 CENELEC-A symbols of 695 us in 10 ms."""
 CYCLE_REGIONS = (((0.25, 0.26, 0.49), (-4.9, -1.3, 1.7)), ((0.53, 0.16, 0.31), (-8.3, -1.8, 4.2)))
 """Shares of the half mains cycle and noise relative to its mean [dB]: three-region equivalents of two noise sets after
-Katayama et al., IEEE Trans. Power Delivery 21 (3), 2006 (own integration at 50 Hz)."""
+Katayama et al., IEEE JSAC 24 (7), 2006 (own integration at 50 Hz)."""
 
 
 def _blocks(layout: Frame) -> Array:
