@@ -22,7 +22,7 @@ from amiplan.planner.simulate import replicate
 from amiplan.studies.assemble import area_of
 from amiplan.studies.case import embedded_cases, read_case
 
-from . import dlms, powerline_area, serve_load
+from . import dlms, powerline_area, powerline_solver, serve_load
 
 RUNS = 3
 
@@ -59,6 +59,7 @@ def main() -> None:
     )
     for technology in case.technologies:
         show(*one_replication(technology, area, candidates, settings))
+    powerline_solver.figures()
     powerline_area.figures()
     dlms.figures()
     serve_load.main()

@@ -76,7 +76,7 @@ def _columns(lists: dict[str, list[float]]) -> list[str]:
     """Lists of equal length side by side, under their names without what all of them say."""
     if not lists:
         return []
-    heads = [key.removesuffix("_per_carrier").replace("concentrator", "conc.") for key in lists]
+    heads = [key.removesuffix("_per_carrier") for key in lists]
     rows = [[_shown(value) for value in row] for row in zip(*lists.values(), strict=True)]
     widths = [max(len(one) for one in column) for column in zip(heads, *rows, strict=True)]
     lines = ["  ".join(f"{word:>{size}}" for word, size in zip(row, widths, strict=True)) for row in [heads, *rows]]

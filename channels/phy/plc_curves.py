@@ -52,7 +52,7 @@ def error_ratio(waveform: ArrayLike, snr_db: ArrayLike, n_bytes: ArrayLike, *, c
     rows, snr, size = np.broadcast_arrays(np.asarray(row, np.int64), np.asarray(snr_db, float), np.asarray(n_bytes))
     _check(rows, snr, size, table)
     flat = _error_ratios(
-        rows.ravel(), snr.ravel(), size.astype(np.float64).ravel(), LOG_ODDS, table.first, table.count,
+        rows.flatten(), snr.flatten(), size.astype(np.float64).ravel(), LOG_ODDS, table.first, table.count,
         table.power_law, table.n_bytes, table.snr_db, _MIDDLE,
     )  # fmt: skip
     return np.asarray(flat.reshape(rows.shape))

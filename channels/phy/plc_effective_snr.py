@@ -1,8 +1,8 @@
 """One SNR for a frame whose carriers and symbols differ: flat noise of that SNR loses as many frames.
 
 Coded over the frame: exponential mapping of the SNR behind the detector, over carriers and mains phases. Interleaved
-over one symbol or four: the same within each block, then the product of the blocks' successes. Without a code: the
-product over carriers and symbols.
+over one symbol or four: the sum over the code's error paths within each block (`plc_error_paths`), then the product of
+the blocks' successes. Without a code: the product over carriers and symbols.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .plc_curve_fit import Curves
 from .plc_curves import log_hazard_per_byte
+from .plc_error_paths import GRID_DB, block_carriers, code_order, flat_log_sums
 from .plc_exponential import IN_FREQUENCY, detect, padded
 from .plc_flat import (
     BITS_STEP,
     BLOCK_SYMBOLS,
     DETECTORS,
     FIRST_BITS,
-    GRID_DB,
     LAST_BITS,
     WEAVES,
     Mapping,
@@ -67,16 +67,30 @@ def mapping(
     """
     waves = [WAVEFORMS[name] for name in names]
     carriers = np.flatnonzero(data)
+    scales = np.asarray(beta, np.float64)
     coded = np.array([wave.coded for wave in waves])
     detectors = [DETECTORS[wave.detection] + (0 if wave.coded else wave.bits) for wave in waves]
     symbols = np.array([BLOCK_SYMBOLS if wave.interleaving == "four_symbols" else 1 for wave in waves])
-    bits = np.array([wave.bits / wave.repetition for wave in waves]) * np.where(coded, 0.5, 1.0)
+    used = [block_carriers(name, carriers) if name in woven(names) else carriers for name in names]
+    order = [
+        code_order(name, own.size) if name in woven(names) else carriers[:0]
+        for name, own in zip(names, used, strict=True)
+    ]
+    bits = np.array([wave.bits for wave in waves])
+    n_used = np.array([own.size for own in used])
+    per_symbol = bits / np.array([wave.repetition for wave in waves]) * np.where(coded, 0.5, 1.0)
     return Mapping(
-        np.asarray(beta, np.float64),
+        scales,
         np.array([WEAVES[wave.interleaving] for wave in waves], np.int64),
+        bits,
         np.array(detectors, np.int64),
-        carriers.size * symbols * bits / 8,
+        n_used * symbols * per_symbol / 8,
         np.array([_log_hazard(name, loss_db, curves) for name in names]),
+        np.array([_log_sums(name, scale, own.size) for name, scale, own in zip(names, scales, used, strict=True)]),
+        _side_by_side(used),
+        n_used,
+        _side_by_side(order),
+        np.array([own.size for own in order]),
         np.array([_carrier_hazard(name, loss_db) for name in names]),
         carriers,
         np.flatnonzero(~np.asarray(data, bool)),
@@ -84,6 +98,28 @@ def mapping(
         float(symbol_bins),
         np.zeros(len(waves)),
     )
+
+
+def woven(names: Sequence[str]) -> list[str]:
+    """Those waveforms whose code is interleaved within one symbol or four.
+
+    >>> woven(["g3:ROBO", "prime:DBPSK_CC", "prime:DBPSK"])
+    ['prime:DBPSK_CC']
+    """
+    return [name for name in names if WAVEFORMS[name].interleaving in ("symbol", "four_symbols")]
+
+
+def _side_by_side(rows: Sequence[Array]) -> Array:
+    """Rows of unequal length as one table, zeros behind."""
+    table = np.zeros((len(rows), max(row.size for row in rows)), np.int64)
+    for one, row in zip(table, rows, strict=True):
+        one[: row.size] = row
+    return table
+
+
+def _log_sums(name: str, beta: float, n_carriers: int) -> Array:
+    """Row of `Mapping.log_sums`; zeros where nobody asks."""
+    return flat_log_sums(name, float(beta), n_carriers) if woven([name]) else np.zeros(GRID_DB.size)
 
 
 def erasure_loss_db(threshold_db: float, beta: float, detection: str, erasure_ratio: float) -> float:

@@ -22,30 +22,35 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .modem.convolutional import GENERATORS, N_STATES
-from .modem.interleaving import HEADER_CARRIERS, symbol_order
+from .modem.interleaving import symbol_order
 from .plc_exponential import IN_FREQUENCY, decays, decibel, flat_snr
 from .plc_waveforms import WAVEFORMS
 
 Array = NDArray[Any]
 
+LANES = 8
+"""Channels that a kernel treats at once."""
 GRID_DB = np.arange(-40.0, 70.0, 0.05)
 """Flat SNR of the tables that are turned round."""
 PILOT_EVERY, CHANNEL_CARRIERS = 8, 97
 """A header gives up every eighth of the 97 carriers of a channel: 84 remain; after ITU-T G.9904 (10/2012) (B)."""
 
 _HALF_STATES = N_STATES // 2
-_RUN_OUT = 32
-"""Steps past the end of a symbol in which paths may still end; those of weight 10 and 12 last 24 at most."""
-_TINY, _LEAST_SUM = 1e-200, 1e-150
-"""Keeps masses of paths out of the subnormal range; sums this small are taken again, every carrier 6 dB lower."""
-_STEP, _LEAST_SHARE = 0.25, 1e-9
+_WARM_UP = 32
+"""Steps of the symbol before that paths may come from; those of weight 10 and 12 last 24 at most."""
+_FLOOR = 1e-15
+"""Smallest decay of a bit: 12 of them, as many as lead to any state, stay clear of the subnormal range."""
+_LEAST_SUM, _STEP, _LEAST_SHARE = 1e-130, 0.25, 1e-9
+"""Sums this small are taken again, every carrier 6 dB lower."""
+_FREE_DISTANCE, _OUT_OF_REACH = 10, 340.0
+"""Bits of the shortest paths, and what they decay by where the sum is too small anyway."""
 _NEAR, _FAR = float(np.sin(np.pi / 8) ** 2), 0.5
 """d d / 4 of eight phases, one and two steps apart."""
 _FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
 # what leaving an even state 2j with a 0 sends; an odd one, or a 1, sends the complement
-_SENT_FIRST, _SENT_SECOND = (
-    (np.bitwise_count((2 * np.arange(_HALF_STATES) & taps).astype(np.uint16)) & 1).astype(np.float64)
-    for taps in GENERATORS
+_SENT = sum(
+    weight * (np.bitwise_count((2 * np.arange(_HALF_STATES) & taps).astype(np.uint16)) & 1).astype(np.int64)
+    for weight, taps in zip((2, 1), GENERATORS, strict=True)
 )
 
 
@@ -95,34 +100,48 @@ def log_sum(name: str, beta: float, seen: Array) -> float:
 
     Returns
     -------
-    Never rises with any SNR. About -345 for anything stronger than single weak paths can tell (`flat_snr_db` can).
+    Never rises with any SNR; beyond about -300 strong bits count less than they could (`flat_equal_db` mends that).
 
     >>> round(log_sum("prime:DBPSK_CC", 1.0, np.full(96, 1.0)), 2)
     -7.05
     """
-    row = np.asarray(seen, np.float32)
-    return float(np.log(_path_sum(row, 1.0, WAVEFORMS[name].bits, float(beta), code_order(name, row.size))))
+    rows = np.zeros((LANES, np.size(seen)), np.float32)
+    rows[0] = seen
+    order = code_order(name, rows.shape[1])
+    return float(np.log(_path_sums(rows, np.ones(LANES), WAVEFORMS[name].bits, float(beta), order)[0]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def flat_equal_db(
-    row: Array, bits: int, copies: float, beta: float, place: Array, log_sums: Array
-) -> float:  # pragma: no cover - compiled
-    """Flat SNR with the same sum over error paths [dB]; ``row`` as ``seen`` of `log_sum`, float32.
+    rows: Array, bits: int, beta: float, order: Array, log_sums: Array, out_db: Array
+) -> None:  # pragma: no cover - compiled
+    """Flat SNR with the same sum over error paths [dB], `LANES` channels at once.
+
+    rows : (LANES, n_carriers) float32, each as ``seen`` of `log_sum`;  out_db : (LANES,)
 
     Very strong links are judged with every carrier lowered in steps of 6 dB until the sum can be told from nothing;
     what is found is raised again.
     """
-    share = 1.0
-    total = _path_sum(row, share, bits, beta, place)
-    while total < _LEAST_SUM and share > _LEAST_SHARE:
-        share *= _STEP
-        total = _path_sum(row, share, bits, beta, place)
-    found_db = where_falling(np.log(total), log_sums)
-    if share == 1.0 or found_db == -np.inf:
-        return found_db
-    flat = 10 ** (found_db / 10)
-    return decibel(flat_snr(flat / (2 * flat + 1) * flat / share, IN_FREQUENCY))
+    share = np.ones(LANES)
+    for i in range(LANES):
+        weakest = np.float64(rows[i].min()) * (1.0, 0.5, _NEAR)[bits - 1] / beta
+        while _FREE_DISTANCE * weakest * share[i] > _OUT_OF_REACH and share[i] > _LEAST_SHARE:
+            share[i] *= _STEP
+    while True:
+        total = _path_sums(rows, share, bits, beta, order)
+        again = False
+        for i in range(LANES):
+            if total[i] < _LEAST_SUM and share[i] > _LEAST_SHARE:
+                share[i] *= _STEP
+                again = True
+        if not again:
+            break
+    for i in range(LANES):
+        found_db = where_falling(np.log(total[i]), log_sums)
+        if share[i] < 1.0 and found_db > -np.inf:
+            flat = 10 ** (found_db / 10)
+            found_db = decibel(flat_snr(flat / (2 * flat + 1) * flat / share[i], IN_FREQUENCY))
+        out_db[i] = found_db
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -142,62 +161,85 @@ def where_falling(value: float, table: Array) -> float:  # pragma: no cover - co
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _flat_log_sums(
-    seen: Array, n_carriers: int, bits: int, beta: float, place: Array
+    seen: Array, n_carriers: int, bits: int, beta: float, order: Array
 ) -> Array:  # pragma: no cover - compiled
     """`flat_log_sums` of SNR behind the detector; falling by a hair where nothing is left to tell."""
-    out = np.empty(seen.size)
-    for i in range(seen.size):
-        row = np.full(n_carriers, np.float32(seen[i]))
-        out[i] = np.log(_path_sum(row, 1.0, bits, beta, place))
-        if i > 0:
-            out[i] = min(out[i], out[i - 1] - 1e-12)
+    out, share = np.empty(seen.size), np.ones(LANES)
+    rows = np.zeros((LANES, n_carriers), np.float32)
+    for start in range(0, seen.size, LANES):
+        n = min(LANES, seen.size - start)
+        for i in range(n):
+            rows[i] = seen[start + i]
+        out[start : start + n] = np.log(_path_sums(rows, share, bits, beta, order)[:n])
+    for i in range(1, seen.size):
+        out[i] = min(out[i], out[i - 1] - 1e-12)
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _path_sum(row: Array, share: float, bits: int, beta: float, place: Array) -> float:  # pragma: no cover - compiled
-    """Sum over error paths per step; every SNR times ``share``."""
-    n, n_steps = row.size, place.size // 2
-    decay = np.empty(bits * n, np.float32)
-    if bits == 1:
-        decays(row, share / beta, 0.0, decay)
-    elif bits == 2:
-        # two axes, each with half the power
-        decays(row, 0.5 * share / beta, 0.0, decay[:n])
-        decay[n:] = decay[:n]
-    else:
-        # eight phases: the last label bit changes next to every phase, the others next to every second
-        near, outer = decay[2 * n :], decay[:n]
-        decays(row, _NEAR * share / beta, 0.0, near)
-        decays(row, _FAR * share / beta, 0.0, outer)
-        for k in range(n):
-            outer[k] = np.float32(0.5) * (outer[k] + near[k])
-        decay[n : 2 * n] = outer
-    first, second = np.empty(n_steps), np.empty(n_steps)
-    for t in range(n_steps):
-        first[t], second[t] = decay[place[2 * t]], decay[place[2 * t + 1]]
-    return _returning(first, second) / n_steps
+def _path_sums(rows: Array, share: Array, bits: int, beta: float, order: Array) -> Array:  # pragma: no cover - compiled
+    """(LANES,) sum over error paths per step; every SNR of a row times its ``share``."""
+    n = rows.shape[1]
+    decay, coded = np.empty(bits * n, np.float32), np.empty((order.size, LANES))
+    for i in range(LANES):
+        _bit_decays(rows[i], bits, share[i] / beta, decay)
+        for k in range(order.size):
+            coded[k, i] = max(np.float64(decay[order[k]]), _FLOOR)
+    return _returning(coded)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _returning(first: Array, second: Array) -> float:  # pragma: no cover - compiled
-    """Mass that leaves the right path at any step of a symbol, in products of decays, and comes back to it.
+def _bit_decays(row: Array, bits: int, per_beta: float, decay: Array) -> None:  # pragma: no cover - compiled
+    """(bits * n_carriers,) decay of every label bit of every carrier."""
+    n = row.size
+    if bits == 1:
+        decays(row, per_beta, 0.0, decay)
+    elif bits == 2:
+        # two axes, each with half the power
+        decays(row, 0.5 * per_beta, 0.0, decay[:n])
+        decay[n:] = decay[:n]
+    else:
+        # eight phases: the last label bit changes next to every phase, the others next to every second
+        outer, near = decay[:n], decay[2 * n :]
+        decays(row, _NEAR * per_beta, 0.0, near)
+        decays(row, _FAR * per_beta, 0.0, outer)
+        for k in range(n):
+            outer[k] = np.float32(0.5) * (outer[k] + near[k])
+        decay[n : 2 * n] = outer
 
-    first, second : (n_steps,) decay of both coded bits of a step; what follows the symbol is taken to be like it.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _returning(coded: Array) -> Array:  # pragma: no cover - compiled
+    """(LANES,) mass that comes back to the right path per step, in products of decays.
+
+    coded : (2 n_steps, LANES) decay of the coded bits of a symbol; the symbol before is taken to be like it.
     """
-    n, total = first.size, 0.0
-    here, there = np.zeros(N_STATES), np.zeros(N_STATES)
-    for t in range(n + _RUN_OUT):
-        a, b = first[t % n], second[t % n]
-        for j in range(_HALF_STATES):
-            even, odd = here[2 * j] + _TINY, here[2 * j + 1] + _TINY
-            same = (1.0 + _SENT_FIRST[j] * (a - 1.0)) * (1.0 + _SENT_SECOND[j] * (b - 1.0))
-            other = (a - _SENT_FIRST[j] * (a - 1.0)) * (b - _SENT_SECOND[j] * (b - 1.0))
-            there[j] = same * even + other * odd
-            there[_HALF_STATES + j] = other * even + same * odd
-        total += there[0]
-        there[0] = 0.0
-        if t < n:
-            there[_HALF_STATES] += a * b
+    n_steps, total = coded.shape[0] // 2, np.zeros(LANES)
+    here, there, weight = np.zeros((N_STATES, LANES)), np.zeros((N_STATES, LANES)), np.ones((4, LANES))
+    for t in range(-_WARM_UP, n_steps):
+        at = 2 * (t % n_steps)
+        for i in range(LANES):
+            weight[1, i], weight[2, i] = coded[at + 1, i], coded[at, i]
+            weight[3, i] = weight[1, i] * weight[2, i]
+        _one_step(weight, here, there)
+        if t >= 0:
+            for i in range(LANES):
+                total[i] += there[0, i]
+        for i in range(LANES):
+            # back on the right path; and a new one leaves it
+            there[0, i] = 0.0
+            there[_HALF_STATES, i] += weight[3, i]
         here, there = there, here
-    return total
+    return total / n_steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _one_step(weight: Array, here: Array, there: Array) -> None:  # pragma: no cover - compiled
+    """Masses of all states one step on; unsigned places spare the loop its tests and let it be vectorised."""
+    one = np.uint64(1)
+    for j in range(np.uint64(_HALF_STATES)):
+        same = np.uint64(_SENT[j])
+        other, even, high = np.uint64(3) - same, j + j, j + np.uint64(_HALF_STATES)
+        for i in range(np.uint64(LANES)):
+            there[j, i] = weight[same, i] * here[even, i] + weight[other, i] * here[even + one, i]
+            there[high, i] = weight[other, i] * here[even, i] + weight[same, i] * here[even + one, i]

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .plc_error_paths import GRID_DB, LANES, flat_equal_db, where_falling
 from .plc_exponential import (
     COHERENT,
     IN_FREQUENCY,
@@ -27,7 +28,6 @@ WEAVES = {"frame": FRAME, "symbol": SYMBOL, "four_symbols": FOUR_SYMBOLS, "none"
 DETECTORS = {"coherent": COHERENT, "time": IN_TIME, "frequency": IN_FREQUENCY}
 BLOCK_SYMBOLS = 4
 
-GRID_DB = np.arange(-40.0, 70.0, 0.05)
 BITS_STEP = 16
 """Hazards without a code stand at every 2 ** 16th float32: 128 places per octave, straight between them."""
 FIRST_BITS = int(np.array(2.0**-12, np.float32).view(np.int32))
@@ -40,10 +40,13 @@ _FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
 class Mapping(NamedTuple):
     """Tables of the kernels, per waveform.
 
-    beta : (n_waveforms,);  weave : (n_waveforms,) FRAME to NO_CODE
+    beta : (n_waveforms,) scale;  weave : (n_waveforms,) FRAME to NO_CODE;  bits : (n_waveforms,) per carrier
     detector : (n_waveforms,) COHERENT to IN_FREQUENCY + 3 (`plc_exponential`)
     block_bytes : (n_waveforms,) bytes that stand or fall together: one symbol, or four
     log_hazard : (n_waveforms, n_grid) ln of the share of bytes lost, `GRID_DB`, implementation loss included
+    log_sums : (n_waveforms, n_grid) `plc_error_paths.flat_log_sums`
+    carrier, order : (n_waveforms, n_most) the carriers of a symbol and `plc_error_paths.code_order`
+    n_carriers, n_coded : (n_waveforms,) how many of them count
     carrier_hazard : (n_waveforms, n_places) float32, the same of one carrier without a code, by the bits of its SNR
     data, silent : carriers that bear data, and the others
     share : (n_bins, n_states) float32, how long the receiver's window sees each network state
@@ -53,9 +56,15 @@ class Mapping(NamedTuple):
 
     beta: Array
     weave: Array
+    bits: Array
     detector: Array
     block_bytes: Array
     log_hazard: Array
+    log_sums: Array
+    carrier: Array
+    n_carriers: Array
+    order: Array
+    n_coded: Array
     carrier_hazard: Array
     data: Array
     silent: Array
@@ -101,7 +110,7 @@ def flat_db(
     if table.weave[w] == FRAME:
         n_terms = table.share.shape[0] * table.data.size
         return frame_db(terms, n_terms, table.beta[w], table.detector[w], 0.0, work) - table.erased_db[w]
-    return _blocks_db(terms, n_carriers, w, table, erasure_ratio, work)
+    return _blocks_db(terms, n_carriers, w, table, erasure_ratio)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -115,57 +124,69 @@ def frame_db(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _blocks_db(
-    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, work: Array
+    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float
 ) -> float:  # pragma: no cover - compiled
     """`flat_db` where symbols, or blocks of four, stand or fall one by one."""
-    n_bins, n_data = table.share.shape[0], table.data.size
-    if table.weave[w] == FOUR_SYMBOLS:
-        log_hazard = _four_symbols(terms, n_carriers, w, table, work)
-    else:
-        log_hazard = np.full((n_bins, 2), table.log_hazard[w, 0])
+    n_bins = table.share.shape[0]
+    n_symbols = BLOCK_SYMBOLS if table.weave[w] == FOUR_SYMBOLS else 1
+    log_hazard = np.full((n_bins, n_symbols + 1), table.log_hazard[w, 0])
+    if table.weave[w] == NO_CODE:
         for b in range(n_bins):
             here = terms[b * n_carriers : (b + 1) * n_carriers]
-            if table.weave[w] == NO_CODE:
-                log_hazard[b, 0] = np.log(_carrier_mean(here, table.data, table.carrier_hazard[w]))
-            else:
-                log_decay = log_mean_decay(here, n_data, table.beta[w], work[: here.size])
-                log_hazard[b, 0] = _log_hazard_at(_seen_db(log_decay, w, table), table.log_hazard[w])
+            log_hazard[b, 0] = np.log(_carrier_mean(here, table.data, table.carrier_hazard[w]))
+    else:
+        _woven_log_hazards(terms, n_carriers, w, table, erasure_ratio, log_hazard)
     mean = _mean_log_hazard(log_hazard, table.block_bytes[w], erasure_ratio)
     if table.weave[w] == NO_CODE and mean < _LEAST_LOG_HAZARD:
-        return max(decibel(np.float64(least(terms))), _snr_db_at(_LEAST_LOG_HAZARD, table.log_hazard[w]))
-    return _snr_db_at(mean, table.log_hazard[w])
+        return max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_hazard[w]))
+    return where_falling(mean, table.log_hazard[w])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _seen_db(log_decay: float, w: int, table: Mapping) -> float:  # pragma: no cover - compiled
-    """Flat SNR of a mean decay behind the detector of ``w`` [dB]."""
-    return decibel(flat_snr(-table.beta[w] * min(log_decay, 0.0), table.detector[w]))
+def _woven_log_hazards(
+    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, out: Array
+) -> None:  # pragma: no cover - compiled
+    """ln hazard of blocks that begin in each part of the half cycle; columns: 0, 1, ... of their symbols lost."""
+    n_bins, n_symbols = out.shape[0], out.shape[1] - 1
+    order = table.order[w, : table.n_coded[w]]
+    rows, found_db = np.empty((LANES, table.n_carriers[w]), np.float32), np.empty(LANES)
+    for start in range(0, n_bins, LANES):
+        n = min(LANES, n_bins - start)
+        for i in range(LANES):
+            # rows beyond the last bin repeat it
+            _block(terms, n_carriers, start + min(i, n - 1), w, table, n_symbols, rows[i])
+        for lost in range(n_symbols if erasure_ratio > 0.0 else 1):
+            if lost > 0:
+                # copies are taken to be worth the same
+                left = np.float32((n_symbols - lost) / (n_symbols - lost + 1))
+                for i in range(LANES):
+                    for k in range(rows.shape[1]):
+                        rows[i, k] *= left
+            flat_equal_db(rows, table.bits[w], table.beta[w], order, table.log_sums[w], found_db)
+            for i in range(n):
+                out[start + i, lost] = _log_hazard_at(found_db[i], table.log_hazard[w])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _four_symbols(
-    terms: Array, n_carriers: int, w: int, table: Mapping, work: Array
-) -> Array:  # pragma: no cover - compiled
-    """(n_bins, 5) ln hazard of a block of four symbols that begins in each part of the half cycle, 0 to 4 lost."""
-    n_bins = table.share.shape[0]
-    log_decay, out = np.empty(n_bins), np.empty((n_bins, BLOCK_SYMBOLS + 1))
-    for b in range(n_bins):
-        here = terms[b * n_carriers : (b + 1) * n_carriers]
-        log_decay[b] = log_mean_decay(here, table.data.size, table.beta[w], work[: here.size])
-    strongest = log_decay.max()
-    for b in range(n_bins):
-        mean = 0.0
-        for j in range(BLOCK_SYMBOLS):
-            place = b + j * table.symbol_bins
-            left = int(place)
-            part = place - left
-            mean += (1 - part) * np.exp(log_decay[left % n_bins] - strongest)
-            mean += part * np.exp(log_decay[(left + 1) % n_bins] - strongest)
-        block = np.log(mean / BLOCK_SYMBOLS) + strongest
-        for lost in range(BLOCK_SYMBOLS + 1):
-            with_lost = with_erasures(block, lost / BLOCK_SYMBOLS)
-            out[b, lost] = _log_hazard_at(_seen_db(with_lost, w, table), table.log_hazard[w])
-    return out
+def _block(
+    terms: Array, n_carriers: int, b: int, w: int, table: Mapping, n_symbols: int, row: Array
+) -> None:  # pragma: no cover - compiled
+    """SNR behind the detector of the carriers of a block that begins in part ``b``, the sum over its copies.
+
+    Copy c stands in symbol c, turned by c / n_symbols of the carriers; between two parts of the half cycle the SNR is
+    taken as straight.
+    """
+    n_bins, n = table.share.shape[0], row.size
+    row[:] = 0.0
+    for c in range(n_symbols):
+        place = b + c * table.symbol_bins
+        left = int(place)
+        part = np.float32(place - left)
+        here = terms[left % n_bins * n_carriers : (left % n_bins + 1) * n_carriers]
+        after = terms[(left + 1) % n_bins * n_carriers : ((left + 1) % n_bins + 1) * n_carriers]
+        for k in range(n):
+            at = table.carrier[w, (k + c * (n // n_symbols)) % n]
+            row[k] += here[at] if part == 0.0 else (np.float32(1.0) - part) * here[at] + part * after[at]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -195,21 +216,6 @@ def _log_hazard_at(snr_db: float, table: Array) -> float:  # pragma: no cover - 
         return float(table[0])
     left = int(min(place, table.size - 2.0))
     return float(table[left] + (place - left) * (table[left + 1] - table[left]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _snr_db_at(log_hazard: float, table: Array) -> float:  # pragma: no cover - compiled
-    """`_log_hazard_at` turned round; -inf where nothing can get through."""
-    if log_hazard >= table[0]:
-        return -np.inf
-    low, high = 0, table.size - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if table[middle] > log_hazard:
-            low = middle
-        else:
-            high = middle
-    return float(_FIRST_DB + _STEP_DB * (low + (table[low] - log_hazard) / (table[low] - table[high])))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

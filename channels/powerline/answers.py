@@ -18,33 +18,34 @@ from .walk import spread
 Array = NDArray[Any]
 W = LANES
 
+_FROM, _TO = np.triu_indices(3)
+WEIGHT = np.einsum("ip,iq->pqi", CLARKE[_FROM], CLARKE[_TO])
+WEIGHT = (WEIGHT + WEIGHT.swapaxes(0, 1)) * np.where(_FROM == _TO, 0.5, 1.0)
+"""(3, 3, 6): how the upper triangle of an admittance in Clarke's basis adds up to its phases."""
+
 SOURCES = 4
 """Sources that walk together."""
 
 
 @kernel
 def admittances(position: Array, solved: Passes, out: Array) -> None:
-    """Admittances out of lanes."""
+    """Admittances seen at positions, out of lanes into (n, n_states, n_phases, n_phases, n_carriers)."""
     n_carriers = out.shape[4]
-    index = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
     for one in range(position.size):
         phase, slot = solved.phase[position[one]], solved.slot[position[one]]
-        for state in range(out.shape[1]):
-            for k in range(n_carriers):
-                cell, w = divmod(state * n_carriers + k, W)
-                if phase >= 0:
-                    row = solved.y1[slot, cell]
-                    out[one, state, phase, phase, k] = complex(row[w], row[W + w])
-                    continue
-                row = solved.y3[slot, cell]
-                for p in range(3):
-                    for q in range(3):
-                        total = 0j
-                        for i in range(3):
-                            for j in range(3):
-                                o = 2 * index[i][j] * W + w
-                                total += CLARKE[i, p] * CLARKE[j, q] * complex(row[o], row[o + W])
-                        out[one, state, p, q, k] = total
+        for lane in range(out.shape[1] * n_carriers):
+            state, k = divmod(lane, n_carriers)
+            cell, w = divmod(lane, W)
+            if phase >= 0:
+                out[one, state, phase, phase, k] = complex(solved.y1[slot, cell, w], solved.y1[slot, cell, W + w])
+                continue
+            for p in range(3):
+                for q in range(p, 3):
+                    re, im = 0.0, 0.0
+                    for i in range(6):
+                        re += WEIGHT[p, q, i] * solved.y3[slot, cell, 2 * i * W + w]
+                        im += WEIGHT[p, q, i] * solved.y3[slot, cell, (2 * i + 1) * W + w]
+                    out[one, state, p, q, k] = out[one, state, q, p, k] = complex(re, im)
 
 
 @kernel

@@ -1,6 +1,6 @@
 """The two passes through a forest: admittances and voltage ratios of every edge in both senses.
 
-A node with three phases holds a symmetric 3x3 admittance, a node on one phase a number; so do all nodes where everything
+A node with three phases holds a symmetric 3x3 admittance, a node on one phase a number; so do all nodes where all
 hangs on one circuit. How the numbers lie says `lanes`.
 """
 

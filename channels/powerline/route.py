@@ -115,7 +115,7 @@ def _norm1(ratio: Array, power: Array) -> None:
 @kernel
 def _size(re: float, im: float) -> float:
     """Absolute value."""
-    return np.sqrt(re * re + im * im)
+    return float(np.sqrt(re * re + im * im))
 
 
 @kernel

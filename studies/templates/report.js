@@ -120,7 +120,7 @@
     var choice = figure.querySelector("select");
     function show() {
       var one = pictures[Number(choice.value)];
-      Plotly.react(plotOf(figure), one.data, one.layout, { responsive: true, displaylogo: false });
+      Plotly.react(plotOf(figure), one.data, one.layout, { responsive: true, displaylogo: false, displayModeBar: false });
     }
     choice.addEventListener("input", show);
     show();

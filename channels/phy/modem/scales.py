@@ -1,4 +1,4 @@
-"""Fit and check the scales of the exponential effective-SNR mapping against the modem, `plc_scales.csv`.
+"""Fit and check the scales of the effective-SNR mappings against the modem, `plc_scales.csv`.
 
 On the even ones of the random channels of `selective` a scale is fitted, on the odd ones it is judged.
 """
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
+from ..plc_error_paths import log_sum
 from ..plc_waveforms import WAVEFORMS
 from .link import frame_of, simulate
-from .modulation import flat_equivalent, pair_snr
+from .modulation import pair_snr
 from .selective import channel
 
 Array = NDArray[Any]
@@ -27,43 +28,41 @@ WANTED = 0.1
 """Packet error ratio at which the needed SNR is compared."""
 STEP_DB = 0.4
 FLAT_FRAMES_FACTOR = 4
-SCALE_RANGE = (0.002, 60.0)
+SCALE_RANGE = (0.1, 60.0)
+START_SCALE = 1.0
 
 
-@dataclass(frozen=True)
-class Mapping:
-    """From a channel to the terms whose exponential mean tells its flat SNR.
+def terms(name: str, snr: Array) -> Array:
+    """SNR behind the detector of (n_symbols, n_carriers) linear SNR; the first carrier or symbol has its own twice."""
+    detection = WAVEFORMS[name].detection
+    if detection == "coherent":
+        return snr
+    below = snr if detection == "time" else np.concatenate([snr[:, :1], snr[:, :-1]], axis=1)
+    return pair_snr(snr, below)
 
-    name : waveform
-    detected : the SNR behind the detector (`pair_snr`, time-differential carriers with themselves); otherwise that of
-        the carrier, frequency-differential pairs as the flat SNR that gives the same pair. Coherent: no difference.
+
+def shift_db(name: str, relative: Array, scale: float, flat_db: float) -> float:
+    """By how much a channel must be raised until it loses as many frames as a flat one of flat_db, predicted [dB].
+
+    relative : (n_symbols, n_carriers) linear
     """
+    wanted = _strength(name, np.full(relative.shape, 10 ** (flat_db / 10)), scale)
 
-    name: str
-    detected: bool
+    def excess(shift: float) -> float:
+        return _strength(name, relative * 10 ** (shift / 10), scale) - wanted
 
-    def terms(self, snr: Array) -> Array:
-        """Terms of (n_symbols, n_carriers) linear SNR."""
-        detection = WAVEFORMS[self.name].detection
-        if detection == "coherent" or (detection == "time" and not self.detected):
-            return snr
-        if detection == "time":
-            return pair_snr(snr, snr)
-        pair = pair_snr(snr, np.concatenate([snr[:, :1], snr[:, :-1]], axis=1))
-        return pair if self.detected else flat_equivalent(pair)
+    return float(brentq(excess, -80.0, 80.0, xtol=1e-3))
 
-    def threshold(self, flat_db: float) -> float:
-        """Value of every term on a flat channel [dB]."""
-        return float(10 * np.log10(self.terms(np.full((1, 2), 10 ** (flat_db / 10)))[0, 0]))
 
-    def shift_db(self, relative: Array, scale: float, flat_db: float) -> float:
-        """By how much a channel must be raised until it loses as many frames as a flat one of flat_db [dB]."""
-        wanted = self.threshold(flat_db)
-
-        def excess(shift_db: float) -> float:
-            return effective_db(self.terms(relative * 10 ** (shift_db / 10)), scale) - wanted
-
-        return float(brentq(excess, -80.0, 120.0, xtol=1e-3))
+def _strength(name: str, snr: Array, scale: float) -> float:
+    """What two channels share that lose as many frames; rising with SNR."""
+    one = WAVEFORMS[name]
+    if one.interleaving == "frame":
+        return effective_db(terms(name, snr), scale)
+    # the first block, copies of a carrier in symbols of their own
+    turns = np.arange(one.repetition) * (snr.shape[1] // one.repetition)
+    copies = [np.roll(row, -turn) for row, turn in zip(terms(name, snr[: one.repetition]), turns, strict=True)]
+    return -log_sum(name, scale, np.sum(copies, axis=0))
 
 
 def effective_db(terms: Array, scale: float) -> float:
@@ -95,14 +94,13 @@ def needed_shift_db(name: str, relative: Array, *, n_frames: int, seed: int, sta
 
 @dataclass(frozen=True)
 class Scale:
-    """One row of the file: scale and error on channels not used to fit [dB rms], for both mappings."""
+    """One row of the file: scale, and error on channels not used to fit [dB rms]."""
 
     waveform: str
-    beta: float
+    mapping: str
+    detected_beta: float
     rms_db: float
     n_channels: int
-    detected_beta: float
-    detected_rms_db: float
 
 
 def scaled_waveforms() -> list[str]:
@@ -122,61 +120,51 @@ def needed_shifts_db(name: str, n_channels: int, n_frames: int) -> tuple[list[Ar
             cells,
             n_frames=n_frames,
             seed=SEED + number,
-            start_db=Mapping(name, True).shift_db(cells, 1.0, flat_db),
+            start_db=shift_db(name, cells, START_SCALE, flat_db),
         )
         for number, cells in enumerate(channels)
     ]
     return channels, np.array(needed), flat_db
 
 
-def fitted_scale(mapping: Mapping, channels: Sequence[Array], needed: Array, flat_db: float) -> float:
+def fitted_scale(name: str, channels: Sequence[Array], needed: Array, flat_db: float) -> float:
     """Scale of least squared error in the shift."""
 
     def squares(log_scale: float) -> float:
-        return rms_db(mapping, float(np.exp(log_scale)), channels, needed, flat_db)
+        return rms_db(name, float(np.exp(log_scale)), channels, needed, flat_db)
 
     best = minimize_scalar(squares, bounds=tuple(np.log(SCALE_RANGE)), method="bounded", options={"xatol": 1e-2})
     return float(np.exp(best.x))
 
 
-def rms_db(mapping: Mapping, scale: float, channels: Sequence[Array], needed: Array, flat_db: float) -> float:
+def rms_db(name: str, scale: float, channels: Sequence[Array], needed: Array, flat_db: float) -> float:
     """Error of the predicted shift [dB rms]."""
-    predicted = np.array([mapping.shift_db(cells, scale, flat_db) for cells in channels])
+    predicted = np.array([shift_db(name, cells, scale, flat_db) for cells in channels])
     return float(np.sqrt(np.mean((predicted - needed) ** 2)))
 
 
 def fit(name: str, n_channels: int, n_frames: int) -> Scale:
-    """Both mappings of a waveform, fitted on n_channels and judged on as many others."""
+    """The mapping of a waveform, fitted on n_channels and judged on as many others."""
     channels, needed, flat_db = needed_shifts_db(name, 2 * n_channels, n_frames)
-    (plain, plain_rms), (seen, seen_rms) = (
-        _fitted_and_judged(Mapping(name, detected), channels, needed, flat_db) for detected in (False, True)
-    )
-    return Scale(name, plain, plain_rms, n_channels, seen, seen_rms)
-
-
-def _fitted_and_judged(
-    mapping: Mapping, channels: Sequence[Array], needed: Array, flat_db: float
-) -> tuple[float, float]:
-    scale = fitted_scale(mapping, channels[::2], needed[::2], flat_db)
-    return scale, rms_db(mapping, scale, channels[1::2], needed[1::2], flat_db)
+    scale = fitted_scale(name, channels[::2], needed[::2], flat_db)
+    kind = "mean" if WAVEFORMS[name].interleaving == "frame" else "paths"
+    return Scale(name, kind, scale, rms_db(name, scale, channels[1::2], needed[1::2], flat_db), n_channels)
 
 
 def write_scales(scales: Iterable[Scale], path: Path, n_channels: int, n_frames: int) -> None:
     """Scales as CSV behind their recipe."""
     head = (
-        "# Scales (beta, linear) of the exponential effective SNR, made by channels/phy/modem/scales.py.\n"
-        "# beta: of every carrier's SNR g, frequency-differential pairs as their flat equivalent.\n"
-        "# detected_beta: of the SNR behind the detector, 1 / (1/a + 1/b + 1/(a b)); a = b = g in time, neighbours in\n"
-        "# frequency; p back to flat SNR: p + sqrt(p p + p). Coherent: g itself.\n"
+        "# Scales (beta, linear) of the effective SNR, made by channels/phy/modem/scales.py.\n"
+        "# Both mappings start from the SNR behind the detector, p = 1 / (1/a + 1/b + 1/(a b)); a = b in time,\n"
+        "# neighbours in frequency; back to flat SNR: p + sqrt(p p + p). Coherent: the SNR itself.\n"
+        "# mean: -beta ln mean exp(-p / beta) over the frame. paths: the sum over error paths of the code, each bit\n"
+        "# of a path exp(-p d d / (4 beta)), through the interleaver of one symbol or four (plc_error_paths).\n"
         f"# Fitted on {n_channels} random channels, errors [dB rms, SNR for 10 % lost frames] on as many others;\n"
         "# log-normal 4 and 8 dB per carrier, notches, two rays, mains cycle (not within a symbol).\n"
         f"# Seed {SEED}; {n_frames} frames a point. Rerun: python -m amiplan.channels.phy.modem.make\n"
-        "waveform,beta,rms_db,n_channels,detected_beta,detected_rms_db\n"
+        "waveform,mapping,detected_beta,rms_db,n_channels\n"
     )
-    rows = (
-        f"{s.waveform},{s.beta:.4g},{s.rms_db:.2f},{s.n_channels},{s.detected_beta:.4g},{s.detected_rms_db:.2f}\n"
-        for s in scales
-    )
+    rows = (f"{s.waveform},{s.mapping},{s.detected_beta:.4g},{s.rms_db:.2f},{s.n_channels}\n" for s in scales)
     path.write_text(head + "".join(rows), encoding="utf-8")
 
 
@@ -184,7 +172,4 @@ def read_scales(path: Path = SCALES) -> dict[str, Scale]:
     """The stored scales by waveform."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     rows = (line.split(",") for line in lines[1:])
-    return {
-        name: Scale(name, float(beta), float(rms), int(n), float(seen_beta), float(seen_rms))
-        for name, beta, rms, n, seen_beta, seen_rms in rows
-    }
+    return {name: Scale(name, kind, float(beta), float(rms), int(n)) for name, kind, beta, rms, n in rows}
