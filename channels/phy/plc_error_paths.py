@@ -48,10 +48,9 @@ _NEAR, _FAR = float(np.sin(np.pi / 8) ** 2), 0.5
 """d d / 4 of eight phases, one and two steps apart."""
 _FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
 # what leaving an even state 2j with a 0 sends; an odd one, or a 1, sends the complement
-_SENT = sum(
-    weight * (np.bitwise_count((2 * np.arange(_HALF_STATES) & taps).astype(np.uint16)) & 1).astype(np.int64)
-    for weight, taps in zip((2, 1), GENERATORS, strict=True)
-)
+_SENT = np.array([2, 1]) @ [
+    np.bitwise_count((2 * np.arange(_HALF_STATES) & taps).astype(np.uint16)) & 1 for taps in GENERATORS
+]
 
 
 @lru_cache(maxsize=64)
@@ -230,7 +229,7 @@ def _returning(coded: Array) -> Array:  # pragma: no cover - compiled
             there[0, i] = 0.0
             there[_HALF_STATES, i] += weight[3, i]
         here, there = there, here
-    return total / n_steps
+    return np.asarray(total / n_steps)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -138,8 +138,8 @@ def _blocks_db(
         _woven_log_hazards(terms, n_carriers, w, table, erasure_ratio, log_hazard)
     mean = _mean_log_hazard(log_hazard, table.block_bytes[w], erasure_ratio)
     if table.weave[w] == NO_CODE and mean < _LEAST_LOG_HAZARD:
-        return max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_hazard[w]))
-    return where_falling(mean, table.log_hazard[w])
+        return float(max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_hazard[w])))
+    return float(where_falling(mean, table.log_hazard[w]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -20,7 +20,7 @@ W = LANES
 
 _FROM, _TO = np.triu_indices(3)
 WEIGHT = np.einsum("ip,iq->pqi", CLARKE[_FROM], CLARKE[_TO])
-WEIGHT = (WEIGHT + WEIGHT.swapaxes(0, 1)) * np.where(_FROM == _TO, 0.5, 1.0)
+WEIGHT = np.ascontiguousarray((WEIGHT + WEIGHT.swapaxes(0, 1)) * np.where(_FROM == _TO, 0.5, 1.0))
 """(3, 3, 6): how the upper triangle of an admittance in Clarke's basis adds up to its phases."""
 
 SOURCES = 4

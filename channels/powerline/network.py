@@ -55,6 +55,7 @@ def solve(line: Lines, tree: Forest, shunt_s: Array, edge_phase: Array) -> Solve
     if shunt.shape[2] == 1:
         return TreeSolved(line, tree, shunt, np.zeros(tree.node.size, np.int8), "one circuit")
     phase = phases_of(line, tree, edge_phase)
+    _check_roots(tree, phase, shunt)
     if np.all(phase == THREE) and np.array_equal(shunt[:, :, :2], shunt[:, :, 1:]):
         return BalancedSolved(line, tree, shunt)
     return TreeSolved(line, tree, shunt, phase, "coupled phases")
@@ -77,6 +78,16 @@ def solve_meshed(line: Lines, shunt_s: Array, edge_phase: Array, ports: Array) -
     if np.unique(port).size < port.size:
         raise ValueError("a port is named twice; give every node once")
     return MeshedSolved(factors(line, shunt, edge_phase), port)
+
+
+def _check_roots(tree: Forest, phase: Array, shunt_s: Array) -> None:
+    """Raise ValueError naming the first bus of which a phase has neither a three-phase cable nor anything connected."""
+    cabled = np.zeros(tree.node.size, bool)
+    cabled[tree.parent[(phase == THREE) & (tree.edge >= 0)]] = True
+    bare = ~cabled[: tree.n_roots] & np.any(shunt_s[:, tree.node[: tree.n_roots]] == 0, axis=(0, 2, 3))
+    if np.any(bare):
+        node = int(tree.node[np.argmax(bare)])
+        raise ValueError(f"a phase of the bus at node {node} floats: no three-phase cable, no load; give a transformer")
 
 
 def check_shunts(line: Lines, shunt_s: Array) -> Array:

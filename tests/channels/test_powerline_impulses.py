@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from amiplan.channels.phy.modem import link, noise
+from amiplan.channels.phy.plc_waveforms import WAVEFORMS
 from amiplan.channels.powerline.impulses import ImpulseSettings, dense_rise, erasure_ratio, is_dense
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,11 +18,30 @@ def impulses(index=0.0, ratio=0.0, rate=0.0, length=0.0, sampling_hz=400e3):
 
 
 def test_the_rule_counts_impulses_in_a_symbol():
-    # A N_fft >= 25: 256 points in G3-PLC, 512 in PRIME
-    assert is_dense(impulses(25 / 256, 10), WINDOW_S)
-    assert not is_dense(impulses(0.0976, 10), WINDOW_S)
-    assert is_dense(impulses(25 / 512, 10, sampling_hz=250e3), 2.048e-3)
-    assert is_dense(impulses(25 / 256, 10, sampling_hz=1.2e6), 256 / 1.2e6)
+    # half an impulse on average: 256 points in G3-PLC, 512 in PRIME
+    assert is_dense(impulses(0.5 / 256, 10), WINDOW_S)
+    assert not is_dense(impulses(0.49 / 256, 10), WINDOW_S)
+    assert is_dense(impulses(0.5 / 512, 10, sampling_hz=250e3), 2.048e-3)
+    assert is_dense(impulses(0.5 / 256, 10, sampling_hz=1.2e6), 256 / 1.2e6)
+
+
+@given(st.floats(1e-6, 1.0), st.floats(0.0, 1e3))
+def test_impulses_without_power_never_spoil_a_symbol_and_the_rise_never_costs_more_than_erasures(index, ratio):
+    rise, lost = dense_rise(impulses(index, ratio), WINDOW_S), erasure_ratio(impulses(index, ratio), WINDOW_S)
+    assert rise == 1 or lost == 0
+    per_symbol = index * 256
+    assert per_symbol >= 0.5 or rise <= math.exp(per_symbol) * (1 + 1e-12)
+    # at least the rise is paid: erasures cost exp(A N), and are taken only where that is less
+    assert lost == 0 or 1 / (1 - lost) <= 1 + ratio
+    assert ratio > index * 256 or lost == 0
+
+
+@pytest.mark.parametrize("ratio", [1.0, 10.0])
+def test_no_network_dies_of_an_edit_of_the_index(ratio):
+    """Impulses of the same mean power, ever fewer and stronger: no cliff while they hit many symbols."""
+    for index in (0.3, 0.1, 0.0976, 0.09, 0.03, 0.01, 0.003):
+        assert dense_rise(impulses(index, ratio), WINDOW_S) == 1 + ratio
+        assert erasure_ratio(impulses(index, ratio), WINDOW_S) == 0
 
 
 @pytest.mark.parametrize("gamma", [0.1, 0.01, 0.001])
@@ -64,6 +85,28 @@ def test_bursts_without_length_are_the_memoryless_model_and_limits_hold():
     both = erasure_ratio(impulses(1e-4, 100, 10.0, 1e-3), WINDOW_S)
     one, other = erasure_ratio(impulses(1e-4, 100), WINDOW_S), erasure_ratio(impulses(rate=10.0, length=1e-3), WINDOW_S)
     assert both == pytest.approx(1 - (1 - one) * (1 - other))
+
+
+@pytest.mark.verification
+@pytest.mark.parametrize("name", ["g3:ROBO", "g3:DBPSK"])
+@pytest.mark.parametrize(("per_symbol", "within_db"), [(1.3, 1.3), (2.6, 1.0), (7.7, 0.8)])
+def test_some_impulses_in_every_symbol_act_by_their_mean_power(name, per_symbol, within_db):
+    """Shift of the SNR at which a tenth of the frames is lost, against the rise; erasures leave nothing to decode."""
+    n_bytes = WAVEFORMS[name].reference_bytes
+
+    def needed_db(low, high, **kind):
+        for _ in range(6):
+            middle = (low + high) / 2
+            snr = np.array(10 ** (middle / 10))
+            many = link.simulate(name, n_bytes, snr, n_frames=100, seed=31, **kind).n_errors > 10
+            low, high = (middle, high) if many else (low, middle)
+        return (low + high) / 2
+
+    quiet_db = needed_db(-4.0, 4.0)
+    heard = noise.class_a(per_symbol / 256, 0.1, n_fft=256, first_bin=23)
+    rise_db = 10 * math.log10(dense_rise(impulses(per_symbol / 256, 10.0), WINDOW_S))
+    shift_db = needed_db(quiet_db + rise_db - 3, quiet_db + rise_db + 5, noise=heard) - quiet_db
+    assert -0.4 < shift_db - rise_db < within_db
 
 
 numbers = st.floats(0.0, 20.0)

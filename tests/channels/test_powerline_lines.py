@@ -144,6 +144,8 @@ def test_phases_that_contradict_each_other_are_refused():
         solve_meshed(middle, np.full((1, 5, 3, 3), 0.1 + 0j), np.array([-1, 0, -1, -1]), np.arange(5))
     with pytest.raises(ValueError, match="edge_phase needs"):
         solve(line, tree, shunt, np.array([3, 0]))
+    with pytest.raises(ValueError, match="a phase of the bus at node 0 floats"):
+        solve(line, tree, np.zeros((1, 3, 3, 3), complex), np.array([1, 1]))
     thin = string([10.0], THIN)
     for answer in (
         lambda: solve(thin, forest(thin, np.array([0])), shunt[:, :2], np.array([-1])),

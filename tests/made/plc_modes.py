@@ -1,8 +1,11 @@
 """Tables of modes for tests, and the choice of a mode written plainly, in double precision."""
 
+from functools import lru_cache
 from math import comb
 
 import numpy as np
+from amiplan.channels.phy.modem.convolutional import encode
+from amiplan.channels.phy.modem.interleaving import symbol_order
 from amiplan.channels.phy.plc_adaptation import Adaptation
 from amiplan.channels.phy.plc_curve_fit import row_of
 from amiplan.channels.phy.plc_curves import error_ratio, threshold_db
@@ -103,10 +106,58 @@ def erased_db(name, threshold_db, erasure):
     return brentq(short, threshold_db - 1e-6, 60.0) - threshold_db if short(60.0) >= 0 else np.inf
 
 
+# what the state (its low six bits, newest highest) and a new bit above it send: pairs of coded bits
+REGISTERS = np.arange(128)
+SENT = encode((REGISTERS[:, None] >> np.arange(7)) & 1)[:, -2:]
+
+
+def path_sum(name, seen, beta, warm_up=32):
+    """Sum over error paths per step of a symbol, by matrices over all states; seen (n_carriers,), copies summed."""
+    bits, near, far = WAVEFORMS[name].bits, np.sin(np.pi / 8) ** 2, 0.5
+    one = {1: [1.0], 2: [0.5], 3: [near]}[bits][0]
+    label = np.exp(-one * seen / beta)
+    outer = (np.exp(-near * seen / beta) + np.exp(-far * seen / beta)) / 2 if bits == 3 else label
+    table = np.maximum(np.stack([outer, outer, label][-bits:] if bits > 1 else [label], axis=1).ravel(), 1e-15)
+    decay = table[symbol_order(seen.size, bits)]
+    n_steps, mass, total = decay.size // 2, np.zeros(64), 0.0
+    for t in range(-warm_up, n_steps):
+        pair = decay[2 * (t % n_steps) :][:2]
+        into = np.zeros((64, 64))
+        np.add.at(into, (REGISTERS >> 1, REGISTERS & 63), np.prod(np.where(SENT, pair, 1.0), axis=1))
+        leaves = into[32, 0]
+        into[:, 0] = 0
+        mass = into @ mass
+        total += (t >= 0) * mass[0]
+        mass[0] = 0
+        mass[32] += leaves
+    return total / n_steps
+
+
+@lru_cache(maxsize=64)
+def flat_sums(name, n, beta):
+    """dB of SNR behind the detector, ln of the sum of flat channels."""
+    seen_db = np.arange(-40.0, 16.0, 0.25)
+    return seen_db, np.array([np.log(path_sum(name, np.full(n, 10 ** (x / 10)), beta)) for x in seen_db])
+
+
+def paths_db(name, seen, beta):
+    """Flat SNR with the same sum over error paths; seen as in `path_sum`, copies summed."""
+    share = 1.0
+    while (value := path_sum(name, seen * share, beta)) < 1e-130:
+        share /= 4
+    seen_db, sums = flat_sums(name, seen.size, beta)
+    if value >= np.exp(sums[0]):
+        return -np.inf
+    flat_seen = 10 ** (np.interp(-np.log(value), -sums, seen_db) / 10) / share / WAVEFORMS[name].repetition
+    return decibel(flat_seen + np.sqrt(flat_seen**2 + flat_seen))
+
+
 def flat_db(name, snr, data, erasure, curves, symbol_bins, threshold_db):
     """Flat SNR of any waveform on all its data carriers; snr (n_bins, n_carriers)."""
     wave, row = WAVEFORMS[name], row_of(name)
     seen = detected_snr(snr, wave.detection, 0 if wave.coded else wave.bits)
+    if name.endswith("HEADER"):
+        data = data[data % 8 != 0]
     terms = seen[:, data - (wave.detection == "frequency")]
     if wave.interleaving == "frame":
         whole = decibel(effective(terms, BETA[name], 0.0, wave.detection != "coherent"))
@@ -122,12 +173,14 @@ def flat_db(name, snr, data, erasure, curves, symbol_bins, threshold_db):
         if not wave.coded:
             snr_db = decibel(terms[b]) - LOSS_DB if not lost else np.full(terms.shape[1], -200.0)
             return float(np.prod(success(snr_db, block / terms.shape[1])))
-        places = b + symbol_bins * np.arange(symbols)
-        decays = np.exp(-terms / BETA[name]).mean(axis=1)
-        mean = np.mean([(1 - p % 1) * decays[int(p) % n_bins] + p % 1 * decays[(int(p) + 1) % n_bins] for p in places])
-        mean = (1 - lost / symbols) * mean + lost / symbols
-        value = -BETA[name] * np.log(mean)
-        return float(success(decibel(value + np.sqrt(value**2 + value)) - LOSS_DB, block))
+        n, row = terms.shape[1], 0.0
+        if lost == symbols:
+            return float(success(-40.0 - LOSS_DB, block))
+        for c in range(symbols):
+            place = b + c * symbol_bins
+            here, after = terms[int(place) % n_bins], terms[(int(place) + 1) % n_bins]
+            row = row + np.roll((1 - place % 1) * here + place % 1 * after, -c * (n // symbols))
+        return float(success(paths_db(name, row * (1 - lost / symbols), BETA[name]) - LOSS_DB, block))
 
     chance = [comb(symbols, k) * erasure**k * (1 - erasure) ** (symbols - k) for k in range(symbols + 1)]
     logs = [np.log(sum(c * survives(b, k) for k, c in enumerate(chance) if c > 0)) for b in range(n_bins)]

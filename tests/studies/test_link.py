@@ -1,0 +1,66 @@
+"""One link by hand: `amiplan link`."""
+
+import json
+
+import pytest
+from amiplan.studies.link import link_answer, link_text
+from amiplan.studies.settings import UserError
+
+
+def test_a_power_line_link_tells_the_line_behind_its_margin():
+    answer = link_answer("g3_plc", {"distance_m": 150, "phases": 1})
+    lists = {key: value for key, value in answer.items() if isinstance(value, list)}
+    assert {len(value) for value in lists.values()} == {36}
+    assert answer["network_solved_as"] == "coupled phases"
+    assert answer["meter_phase"] in ("L1", "L2", "L3")
+    assert answer["concentrator_phase"] == "all three"
+    columns = (lists[f"{name}_per_carrier"] for name in ("loss_up_db", "noise_up_dbuv", "snr_up_db"))
+    found = [104.4 - loss - noise - snr for loss, noise, snr in zip(*columns, strict=True)]
+    # mean of ratios against ratio of means over the half cycle
+    assert max(map(abs, found)) < 4.0
+
+
+def test_harsher_and_later_is_not_better():
+    margins = {
+        words: link_answer("g3_plc", {"distance_m": 200, "phases": 1, "severity": words})["margin_up_db"]
+        for words in ("quiet", "typical", "harsh")
+    }
+    assert margins["quiet"] >= margins["typical"] >= margins["harsh"]
+    assert margins["quiet"] > margins["harsh"]
+
+
+def test_the_text_has_one_row_a_carrier():
+    text = link_text("g3_plc", ["distance_m=100", "coherent=true"], as_json=False)
+    rows = text.split("per carrier, mean over the half cycle\n")[1].splitlines()
+    assert len(rows) == 1 + 36
+    assert rows[0].split()[0] == "frequency_khz"
+
+
+def test_json_knows_lists_and_no_infinity():
+    answer = json.loads(link_text("g3_plc", ["distance_m=9000"], as_json=True))
+    assert answer["mode_up"] == "none"
+    assert len(answer["frequency_khz"]) == 36
+
+
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        (["severity=hash"], "did you mean 'harsh'"),
+        (["time=evenin"], "evening"),
+        (["severty=harsh"], "severity"),
+        (["band=fcc"], "allow_band"),
+        (["band=fc"], "fcc"),
+        (["cable=NAYY 4x150 SEE"], "nearest is 'NAYY 4x150'"),
+        (["distance_m=abc"], "distance_m"),
+        (["distance_m"], "key=value"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_fix(pairs, text):
+    with pytest.raises(UserError, match=text):
+        link_text("g3_plc", pairs, as_json=False)
+
+
+def test_radio_links_know_no_severity():
+    with pytest.raises(UserError, match="severity"):
+        link_text("wisun_fan", ["severity=harsh"], as_json=False)
+    assert link_answer("lorawan", {"distance_m": 500})["mode_up"] != "none"
