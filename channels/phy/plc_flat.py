@@ -109,7 +109,7 @@ def flat_db(
     """Flat SNR that loses as many frames as these terms, on all carriers, of waveform ``w`` [dB]."""
     if table.weave[w] == FRAME:
         n_terms = table.share.shape[0] * table.data.size
-        return frame_db(terms, n_terms, table.beta[w], table.detector[w], 0.0, work) - table.erased_db[w]
+        return float(frame_db(terms, n_terms, table.beta[w], table.detector[w], 0.0, work) - table.erased_db[w])
     return _blocks_db(terms, n_carriers, w, table, erasure_ratio)
 
 

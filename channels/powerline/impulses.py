@@ -52,9 +52,9 @@ def is_dense(settings: ImpulseSettings, window_s: float) -> bool:
     Notes
     -----
     With A N impulses in a symbol on average, noise of the same mean power costs a factor 1 + 1/Gamma, and symbols lost
-    at least the energy they carried, a factor exp(A N). The rise is taken from half an impulse a symbol on, and below that
-    where it is certain to cost less. Monte-Carlo of ROBO and DBPSK (Gamma 0.01 to 1, receiver does not know which
-    symbols are hit): the rise falls short by at most 2.0 dB at A N = 0.5, 1.2 at 1.3, 0.8 at 2.6 and 0.3 at 25, where
+    at least the energy they carried, a factor exp(A N). The rise is taken from half an impulse a symbol on, and below
+    that where it is certain to cost less. Monte-Carlo of ROBO and DBPSK (Gamma 0.01 to 1, receiver does not know which
+    symbols are hit): the rise falls short by at most 2.0 dB at A N = 0.5, 1.2 at 1.3, 0.8 at 2.6 and 0.5 at 25, where
     erasures leave DBPSK nothing to decode from 0.5 on and ROBO from 1.3 on.
 
     >>> is_dense(ImpulseSettings(0.1, 100.0, 400e3, 0.0, 0.0), 640e-6)

@@ -55,9 +55,9 @@ def test_same_mode_as_a_plain_choice(curves, name, mean_db):
 @pytest.mark.parametrize("erasure", [0.0, 0.01])
 def test_prime_against_a_plain_choice(curves, mean_db, erasure):
     one = plc_modes.prime(curves, 33, silent=(16,))
-    power, heard, over = links(one, mean_db, 12, int(mean_db) + 100, 4.0)
+    power, heard, over = links(one, mean_db, 6, int(mean_db) + 100, 4.0)
     got = choose(power, heard, over, one, erasure, curves=curves)
-    for i in range(12):
+    for i in range(6):
         robust, mode, value = plc_modes.plain_choice(power[i], over[heard[i]], one, erasure, curves)
         assert got.mode[i] == mode
         for seen, wanted in ((got.robust_snr_db[i], robust), (got.snr_db[i], value)):

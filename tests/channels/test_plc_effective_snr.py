@@ -10,7 +10,7 @@ from amiplan.channels.phy.plc_uncoded import bit_error_ratio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plc_curve_files import made_curves
-from plc_modes import decibel, effective, g3, prime
+from plc_modes import decibel, effective, g3, paths_db, prime
 from scipy.optimize import brentq
 
 

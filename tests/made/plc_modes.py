@@ -120,15 +120,14 @@ def path_sum(name, seen, beta, warm_up=32):
     table = np.maximum(np.stack([outer, outer, label][-bits:] if bits > 1 else [label], axis=1).ravel(), 1e-15)
     decay = table[symbol_order(seen.size, bits)]
     n_steps, mass, total = decay.size // 2, np.zeros(64), 0.0
+    weight = np.prod(np.where(SENT, decay[: 2 * n_steps].reshape(-1, 1, 2), 1.0), axis=2)
     for t in range(-warm_up, n_steps):
-        pair = decay[2 * (t % n_steps) :][:2]
-        into = np.zeros((64, 64))
-        np.add.at(into, (REGISTERS >> 1, REGISTERS & 63), np.prod(np.where(SENT, pair, 1.0), axis=1))
-        leaves = into[32, 0]
-        into[:, 0] = 0
-        mass = into @ mass
+        one_step = weight[t % n_steps]
+        leaves = one_step[64]
+        # register r leads from state r % 64 to state r // 2
+        mass = (one_step * mass[REGISTERS & 63]).reshape(64, 2).sum(axis=1)
         total += (t >= 0) * mass[0]
-        mass[0] = 0
+        mass[0] = 0.0
         mass[32] += leaves
     return total / n_steps
 
