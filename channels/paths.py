@@ -111,7 +111,7 @@ class CablePaths:
     site_rated_kva : (n_sites,) float64
         Rating of the transformer [kVA].
     meter_phases : (n_meters,) int8
-        1 or 3; which phase a single-phase meter sits on is drawn per replication.
+        1 or 3; which phase a single-phase meter sits on is drawn per replication where ``meter_phase`` does not tell.
     from_node, to_node : (n_links,) int32
         Pairs within one area, each once; meter to site, or lower to higher meter.
     distance_m : (n_links,) float64
@@ -120,6 +120,9 @@ class CablePaths:
         Stable key of the meter or site.
     meter_class : (n_meters,) int8
         Customer of each meter, row of ``CUSTOMER_CLASSES``; None where all are houses.
+    meter_phase : (n_meters,) int8
+        Phase 0, 1 or 2 of a single-phase meter, or of the modem of a three-phase one, as the map tells; -1 where it
+        does not; None where it tells none.
     """
 
     edge_from: Array
@@ -139,6 +142,7 @@ class CablePaths:
     n_meters: int
     n_sites: int
     meter_class: Array | None = None
+    meter_phase: Array | None = None
 
     @property
     def n_links(self) -> int:

@@ -63,7 +63,7 @@ def meters_from_buildings(buildings: gpd.GeoDataFrame, rules: InferenceRules) ->
     """One row per dwelling or business of classified buildings; the flats of a house share its point.
 
     Returns ``meter_id`` (building/number), ``key``, ``kind``, ``building`` row, ``x_m, y_m``, ``height_m`` (floor by
-    floor from the ground up), ``phases``, ``data_flag``.
+    floor from the ground up), ``phases``, ``phase``, ``data_flag``.
     """
     n_meters = buildings["n_meters"].to_numpy(dtype=int)
     row = np.repeat(np.arange(len(buildings)), n_meters)
@@ -81,6 +81,7 @@ def meters_from_buildings(buildings: gpd.GeoDataFrame, rules: InferenceRules) ->
         "building": row.astype(np.int32),
         "height_m": rules.meter_height_m + floor * rules.storey_height_m,
         "phases": phases.astype(np.int8),
+        "phase": np.full(row.size, -1, dtype=np.int8),
         "data_flag": np.full(row.size, "place+kind", dtype=object),
     }
     return _as_points(columns, buildings["x_m"].to_numpy()[row], buildings["y_m"].to_numpy()[row], buildings.crs)
@@ -102,6 +103,7 @@ def meters_from_addresses(
         "building": np.full(order.size, -1, dtype=np.int32),
         "height_m": np.full(order.size, rules.meter_height_m),
         "phases": np.full(order.size, rules.dwelling_phases, dtype=np.int8),
+        "phase": np.full(order.size, -1, dtype=np.int8),
         "data_flag": np.full(order.size, "kind", dtype=object),
     }
     return _as_points(columns, x[order], y[order], addresses.crs)
@@ -143,6 +145,7 @@ def meters_from_cells(cells: gpd.GeoDataFrame, rules: InferenceRules, seed: int)
         "building": np.full(row.size, -1, dtype=np.int32),
         "height_m": np.full(row.size, rules.meter_height_m),
         "phases": np.full(row.size, rules.dwelling_phases, dtype=np.int8),
+        "phase": np.full(row.size, -1, dtype=np.int8),
         "data_flag": np.full(row.size, "place+kind", dtype=object),
     }
     return _as_points(columns, x, y, cells.crs)

@@ -26,7 +26,7 @@ OSM_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 ROLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "boundary": (),
-    "meters": ("meter_id", "kind", "bus", "transformer", "phases", "height_m", "height_ft", "floor"),
+    "meters": ("meter_id", "kind", "bus", "transformer", "phases", "phase", "height_m", "height_ft", "floor"),
     "addresses": ("address_id", "kind", *ADDRESS_COLUMNS),
     "buildings": (
         "building_id",

@@ -27,7 +27,28 @@ def meter_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
         BAD_HEIGHT: bad_height,
         "floor is no number": lambda frame: numbers(frame, "floor")[1],
         "phases is neither 1 nor 3": _bad_phases,
+        "phase is none of L1, L2, L3 (or A, B, C; R, S, T; 1, 2, 3); leave it empty to have it drawn": _bad_phase,
     }
+
+
+PHASES = {word: phase for phase, words in enumerate(("L1 A R 1", "L2 B S 2", "L3 C T 3")) for word in words.split()}
+"""Phases of the mains as utilities write them: word to 0, 1 or 2."""
+EVERY_PHASE = ("ABC", "RST", "123", "L1L2L3")
+"""What stands at meters of all phases, besides nothing."""
+
+
+def known_phase(meters: pd.DataFrame) -> Array:
+    """(n,) int8 phase of the column ``phase``, 0 to 2; -1 where it tells none."""
+    return np.array([PHASES.get(word, -1) for word in _phase_words(meters)], dtype=np.int8)
+
+
+def _phase_words(frame: pd.DataFrame) -> list[str]:
+    return ["".join(filter(str.isalnum, str(word))).upper() for word in texts(frame, "phase")]
+
+
+def _bad_phase(frame: pd.DataFrame) -> Array:
+    known = {"", *PHASES, *EVERY_PHASE}
+    return np.array([word not in known for word in _phase_words(frame)], dtype=bool)
 
 
 MAX_HEIGHT_M = 500.0
@@ -54,13 +75,14 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
 
     Parameters
     ----------
-    meters : audited points with any of ``meter_id, kind, bus, transformer, phases, height_m, height_ft, floor``.
+    meters : audited points with any of ``meter_id, kind, bus, transformer, phases, phase, height_m, height_ft,
+        floor``.
     buildings : classified, to say which one a meter stands in.
 
     Returns
     -------
-    ``meter_id, key, kind, building, height_m, phases, data_flag, x_m, y_m, row, bus, transformer``, the last two empty
-    where they are not given.
+    ``meter_id, key, kind, building, height_m, phases, phase, data_flag, x_m, y_m, row, bus, transformer``, the last
+    two empty where they are not given.
     """
     x, y = np.round(meters.geometry.x.to_numpy(), 3), np.round(meters.geometry.y.to_numpy(), 3)
     order = np.lexsort((texts(meters, "kind").astype(str), texts(meters, "bus").astype(str), y, x))
@@ -87,6 +109,7 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
         "building": polygon_at(x, y, buildings).astype(np.int32),
         "height_m": np.where(np.isfinite(height_m), height_m, default_m),
         "phases": np.where(np.isfinite(phases), phases, default_phases).astype(np.int8),
+        "phase": known_phase(meters),
         "data_flag": _flags(missing, len(meters)),
         "row": meters["row"].to_numpy(),
         "bus": texts(meters, "bus"),

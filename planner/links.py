@@ -147,6 +147,7 @@ def _cable_paths(technology: Technology, area: ServiceArea, cables: Sequence[Cab
         len(meters),
         len(transformers),
         np.array([CUSTOMER_CLASSES.index(kind) for kind in meters["kind"]], np.int8),
+        meters["phase"].to_numpy(np.int8),
     )
 
 

@@ -28,8 +28,8 @@ from .settings import UserError
 from .study import Study
 
 LIMITS = (
-    "G3-PLC: one equivalent conductor pair per feeder; other phases enter through a statistical cross-phase loss, not "
-    "through a coupled three-phase solution.",
+    "Power line: appliances, emitters and severities are estimates and were compared with no measured network; within "
+    "a replication loads do not switch, and the transformer does not couple the phases.",
     "Radio: terrain is a correction to empirical models; single buildings between antennas are not traced.",
     "LoRaWAN and NB-IoT: other users of the band and of the operator's cells enter only as a noise offset.",
     "Unit prices of the catalogue marked C are judgement; replace them by quotes before a decision.",
@@ -110,9 +110,7 @@ def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
     return {"scenario": result.scenario, "technology": result.technology, **money}
 
 
-def _warnings(
-    case: Case, area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]
-) -> tuple[str, ...]:
+def _warnings(case: Case, area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
     lines = [*area.notes, *candidates.notes]
     wired = [one for one in case.technologies if isinstance(one, LineParameters)]
     lines += [f"{one.name}: {note}" for one in wired for note in one.band_notes]

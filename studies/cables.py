@@ -13,6 +13,7 @@ from ..channels.cable import (
     LineConstants,
 )
 from ..channels.parameters import parameter
+from ..channels.powerline.cables import plain_name
 from .settings import UserError, described, fill
 
 SIZES = {
@@ -34,31 +35,42 @@ class CableInput:
     geometry: str = parameter(
         "constants", "-", "sector, coaxial or two_wire with sizes; constants with R, L, C and G", "user"
     )
-    radius_mm: float | None = parameter(None, "mm", "conductor: sector sqrt(4 A / pi), wire its own", "user")
-    gap_mm: float | None = parameter(None, "mm", "sector: between two pairs, twice the core insulation", "user")
-    inner_radius_mm: float | None = parameter(None, "mm", "coaxial: of the core", "user")
-    outer_radius_mm: float | None = parameter(None, "mm", "coaxial: of the screen", "user")
-    spacing_mm: float | None = parameter(None, "mm", "two wires: between their axes", "user")
-    area_mm2: float | None = parameter(None, "mm2", "cross-section of one conductor", "user")
-    resistivity_ohm_m: float | None = parameter(
-        None, "ohm m", "of the conductor: aluminium 2.82e-8, copper 1.68e-8", "user"
+    radius_mm: float | None = parameter(
+        None, "mm", "conductor: sector sqrt(4 A / pi), wire its own", "user", minimum=0.1, maximum=100
     )
-    permittivity: float | None = parameter(None, "1", "of the insulation; left out with loss_tangent: PVC", "user")
-    loss_tangent: float | None = parameter(None, "1", "of the insulation", "user")
+    gap_mm: float | None = parameter(
+        None, "mm", "sector: between two pairs, twice the core insulation", "user", minimum=0.1, maximum=100
+    )
+    inner_radius_mm: float | None = parameter(None, "mm", "coaxial: of the core", "user", minimum=0.1, maximum=100)
+    outer_radius_mm: float | None = parameter(None, "mm", "coaxial: of the screen", "user", minimum=0.1, maximum=200)
+    spacing_mm: float | None = parameter(None, "mm", "two wires: between their axes", "user", minimum=0.2, maximum=5000)
+    area_mm2: float | None = parameter(None, "mm2", "cross-section of one conductor", "user", minimum=0.5, maximum=2000)
+    resistivity_ohm_m: float | None = parameter(
+        None, "ohm m", "of the conductor: aluminium 2.82e-8, copper 1.68e-8", "user", minimum=1e-8, maximum=1e-6
+    )
+    permittivity: float | None = parameter(
+        None, "1", "of the insulation; left out with loss_tangent: PVC", "user", minimum=1, maximum=20
+    )
+    loss_tangent: float | None = parameter(None, "1", "of the insulation", "user", minimum=0, maximum=0.99)
     frequency_hz: float | tuple[float, ...] | None = parameter(
-        None, "Hz", "where the constants hold: one (R grows with its root, G with it), several, or [] for all", "user"
+        None,
+        "Hz",
+        "where the constants hold: one (R grows with its root, G with it), several, or [] for all",
+        "user",
+        minimum=1e3,
+        maximum=1e8,
     )
     r_ohm_per_km: float | tuple[float, ...] | None = parameter(
-        None, "ohm/km", "loop resistance, one value per frequency", "user"
+        None, "ohm/km", "loop resistance, one value per frequency", "user", minimum=1e-3, maximum=1e4
     )
     l_mh_per_km: float | tuple[float, ...] | None = parameter(
-        None, "mH/km", "loop inductance, one value per frequency", "user"
+        None, "mH/km", "loop inductance, one value per frequency", "user", minimum=1e-3, maximum=10
     )
     c_nf_per_km: float | tuple[float, ...] | None = parameter(
-        None, "nF/km", "capacitance of the pair, one value per frequency", "user"
+        None, "nF/km", "capacitance of the pair, one value per frequency", "user", minimum=0.1, maximum=1e4
     )
     g_ms_per_km: float | tuple[float, ...] | None = parameter(
-        None, "mS/km", "conductance of the pair, one value per frequency", "user"
+        None, "mS/km", "conductance of the pair, one value per frequency", "user", minimum=1e-6, maximum=1e4
     )
     n_phases: int = parameter(3, "1", "3, or 1 for a two-core service cable", "user")
     zero_resistance_ratio: float = parameter(
@@ -89,7 +101,11 @@ class CableInput:
             constants = LineConstants(*(_several(getattr(self, key)) for key in needed))
             return Cable(name, self.geometry, constants=constants, **common)
         sizes = (getattr(self, key) for key in (*needed, *INSULATION))
-        return Cable(name, self.geometry, *sizes, **common)
+        try:
+            return Cable(name, self.geometry, *sizes, **common)
+        except ValueError as error:
+            first, second = SIZES[self.geometry]
+            raise ValueError(str(error).replace("first_mm", first).replace("second_mm", second)) from None
 
     def _check_keys(self, needed: tuple[str, ...], allowed: tuple[str, ...]) -> None:
         for key in (*(one for sizes in SIZES.values() for one in sizes), *MATERIAL, *INSULATION, "frequency_hz", *TOLD):
@@ -109,11 +125,19 @@ def own_cables(table: dict[str, Any], where: str) -> dict[str, tuple[CableInput,
     table : the section ``[cables]``, one table a type.
     where : file, for error lines.
 
-    Raises UserError with one line for an unknown key (with the nearest known one) or a value no cable can have.
+    Raises UserError with one line for an unknown key (with the nearest known one), a value no cable can have, or a
+    name that is empty or differs from another one only in case and blanks.
     """
-    found = {}
+    found: dict[str, tuple[CableInput, Cable]] = {}
+    names: dict[str, str] = {}
     for name, keys in table.items():
         place = f"{where} [cables.{name!r}]"
+        if not name.strip():
+            raise UserError(f"{place}: a cable type without a name; write the name that your cables have")
+        if (other := names.setdefault(plain_name(name), name)) != name:
+            raise UserError(
+                f"{place}: is the same type as [cables.{other!r}], as case and blanks do not count; keep one"
+            )
         if not isinstance(keys, dict):
             raise UserError(f"{where} [cables] {name} = {keys!r}: this is a section; write [cables.{name!r}]")
         told = fill(CableInput, keys, place)

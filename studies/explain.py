@@ -90,10 +90,11 @@ def explanation(folder: Path, meter_id: str) -> str:
         label = terms.labels.get(str(technology), str(technology))
         where = f" in scenario {scenario}" if several else ""
         lines += ["", f"{label}{where}: {_verdict(group)}"]
-        lines += [f"  {line}" for line in _way(group.iloc[0])]
+        by_wire = bool((cable["technology"] == technology).any())
+        lines += [f"  {line}" for line in _way(group.iloc[0], by_wire)]
         lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology))]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
-        lines += [f"  {line}" for line in _cause(group)]
+        lines += [f"  {line}" for line in _cause(group, by_wire)]
     return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
 
 
@@ -145,7 +146,7 @@ def _service(row: dict[Hashable, Any], terms: _Terms) -> str:
     return text + "."
 
 
-def _cause(group: pd.DataFrame) -> list[str]:
+def _cause(group: pd.DataFrame, by_wire: bool) -> list[str]:
     """What limits and what mends it, once for services that share both."""
     lost = group[~group["served"]]
     lines = []
@@ -155,13 +156,13 @@ def _cause(group: pd.DataFrame) -> list[str]:
         lines.append(f"What limits{which}: {reason}: {words}.")
         first = rows.iloc[0]
         if reason in _LINK_REASONS and float(first["margin_db"]) >= 0:
-            lines.append(f"  {_why_despite_margin(first)}")
+            lines.append(f"  {_why_despite_margin(first, by_wire)}")
         if remedy:
             lines.append(f"First remedy{which}: {_REMEDIES.get(str(remedy), str(remedy).replace('_', ' '))}.")
     return lines
 
 
-def _why_despite_margin(row: pd.Series) -> str:
+def _why_despite_margin(row: pd.Series, by_wire: bool) -> str:
     """How a positive median margin and a red meter go together."""
     share = _percent(row["p_link"])
     if row["hops"] > 1 and row["p_link"] < 0.5:
@@ -169,13 +170,14 @@ def _why_despite_margin(row: pd.Series) -> str:
             f"Its own link has margin, but the whole way stands in only {share} of the draws: it is cut further on, "
             "so look at its neighbours and at the next site."
         )
+    others = "phase, loads and noise fall badly" if by_wire else "the meter sits deeper in the building, is shadowed"
     return (
-        f"The median draw has margin and {share} of the draws work; the others, where the meter sits deeper in the "
-        "building, is shadowed, or its way is cut, are too many for the service asked for."
+        f"The median draw has margin and {share} of the draws work; the others, where {others}, or its way is cut, "
+        "are too many for the service asked for."
     )
 
 
-def _way(row: pd.Series) -> list[str]:
+def _way(row: pd.Series, by_wire: bool) -> list[str]:
     margin = float(row["margin_db"])
     if row["hops"] == 0:
         if np.isfinite(margin):
@@ -188,9 +190,10 @@ def _way(row: pd.Series) -> list[str]:
         gap = f"median link margin {margin:.1f} dB: {-margin:.1f} dB are missing"
     else:
         gap = f"median link margin {margin:.1f} dB to spare"
+    drawn = "phases, loads and noise" if by_wire else "places and shadowing"
     heard = f"; heard by {row['n_servers']:.1f} sites on average" if row["n_servers"] > 1.5 else ""
     return [
-        f"Way: {way} to {row['server_id']}; {gap}; over all draws of places and shadowing one "
+        f"Way: {way} to {row['server_id']}; {gap}; over all draws of {drawn} one "
         f"frame gets through with {_percent(row['p_link'])}{heard}."
     ]
 

@@ -37,9 +37,9 @@ class RadioLink:
 class CableLink:
     """Geometry of one power-line link: a straight feeder with equal houses along it."""
 
-    distance_m: float = parameter(200.0, "m", "along the cable", "user", minimum=1.0)
+    distance_m: float = parameter(200.0, "m", "along the cable", "user", minimum=1.0, maximum=2e4)
     cable: str = parameter("NAYY 4x150", "-", "cable type", "user")
-    houses: int = parameter(5, "1", "houses tapped off between the two ends", "user", minimum=0)
+    houses: int = parameter(5, "1", "houses tapped off between the two ends", "user", minimum=0, maximum=500)
     rated_kva: float = parameter(400.0, "kVA", "transformer", "user", minimum=1.0)
     phases: int = parameter(3, "1", "phases of the meter, 1 or 3", "user", minimum=1, maximum=3)
 

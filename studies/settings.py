@@ -78,8 +78,24 @@ def _needed(hint: Any, nested: type[Any] | None, value: Any) -> str:
     if kind is str:
         return "" if isinstance(value, str) else "a text in quotes is needed"
     if get_origin(kind) is tuple:
-        return "" if isinstance(value, list) else 'a list is needed, such as ["a", "b"]'
+        return _needed_list(get_args(kind)[0], value)
+    if get_origin(kind) is dict and get_origin(get_args(kind)[1]) is dict:
+        fits = isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
+        return "" if fits else "a section for each row is needed, with the row's name behind a dot"
+    if get_origin(kind) is dict:
+        return "" if isinstance(value, dict) else "this is a section; write its keys below a header in square brackets"
     return ""
+
+
+def _needed_list(kind: Any, value: Any) -> str:
+    """Likewise for a list of one kind."""
+    if isinstance(value, list) and not any(_needed(kind, None, one) for one in value):
+        return ""
+    return (
+        "a list of numbers is needed, such as [1, 2]"
+        if kind in (int, float)
+        else 'a list is needed, such as ["a", "b"]'
+    )
 
 
 def _is_union(hint: Any) -> bool:
@@ -103,17 +119,19 @@ def _unit(item: Field[Any]) -> str:
 
 
 def _check_limits(item: Field[Any], value: Any, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return
     low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
-    if math.isfinite(value) and not ((low is not None and value < low) or (high is not None and value > high)):
+    numbers = [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, (int, float))]
+    least, most = (-math.inf if low is None else low), (math.inf if high is None else high)
+    if isinstance(value, bool) or all(math.isfinite(one) and least <= one <= most for one in numbers):
         return
     limits = " to ".join(str(one) for one in (low, high) if one is not None)
     word = "from " if low is not None and high is not None else "at least " if low is not None else "at most "
     source = item.metadata.get("source", "")
     allowed = f"{word}{limits}" if limits else "any finite number"
+    told = list(value) if isinstance(value, tuple) else value
     raise UserError(
-        f"{where} {item.name} = {value}{_unit(item)}: allowed is {allowed}" + (f" ({source})" if source else "")
+        f"{where} {item.name} = {told}{_unit(item)}: allowed is {allowed}"
+        + (f" ({source})" if source not in ("", "user") else "")
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plc_curves
-from .g3_ofdm import Mode, best_rate_bps, threshold_db
+from .g3_ofdm import HEADER_ERROR_RATIO, Mode, best_rate_bps, own_threshold_db, threshold_db
 from .plc_adaptation import Adaptation, adaptation
 from .plc_waveforms import WAVEFORMS
 
@@ -30,23 +30,30 @@ def g3_adaptation(
         Implementation loss of every mode, and the reserve that modes without repetition keep on top [dB].
     mains_hz
         Mains frequency [Hz].
+
+    The header is sent differentially even where the payload is coherent, and then needs more than the robust mode: each
+    is judged in its own mapping, and the smaller margin counts.
     """
     plan, per_bin = table[0].plan, 2 * mains_hz * len(state_of_bin)
+    coherent = table[0].waveform.detection == "coherent"
+    threshold = [threshold_db(mode, loss_db) + (0.0 if mode.robust else margin_db) for mode in table]
+    if coherent:
+        threshold[0] = own_threshold_db(table[0]) + loss_db
     return adaptation(
         [(mode.waveform.name, mode.n_subbands) for mode in table],
-        [threshold_db(mode, loss_db) + (0.0 if mode.robust else margin_db) for mode in table],
+        threshold,
         [best_rate_bps(mode) for mode in table],
         header=plan.header,
-        header_threshold_db=header_threshold_db(plan.header) + loss_db,
+        header_threshold_db=header_snr_db(plan.header, RELIABLE_HEADER) + loss_db,
         subband_of_carrier=plan.subband_of_carrier,
         state_of_bin=np.asarray(state_of_bin),
         symbol_bins=plan.symbol_s * per_bin,
         window_bins=plan.window_s * per_bin,
         loss_db=loss_db,
+        header_floor_db=header_snr_db(plan.header, HEADER_ERROR_RATIO) + loss_db if coherent else -np.inf,
     )
 
 
-def header_threshold_db(waveform: str) -> float:
-    """Effective SNR at which one header in a hundred is lost [dB]."""
-    size = WAVEFORMS[waveform].reference_bytes
-    return float(plc_curves.threshold_db(waveform, size, RELIABLE_HEADER))
+def header_snr_db(waveform: str, error_ratio: float) -> float:
+    """Effective SNR at which that share of headers is lost [dB]."""
+    return float(plc_curves.threshold_db(waveform, WAVEFORMS[waveform].reference_bytes, error_ratio))

@@ -194,10 +194,12 @@ def with_mask(plan: BandPlan, notched_carriers: str) -> BandPlan:
     gone: set[int] = set()
     for piece in filter(None, (part.strip() for part in notched_carriers.split(","))):
         low, _, high = piece.partition("-")
-        if not low.strip().isdigit() or not (high.strip().isdigit() or "-" not in piece):
+        if not low.strip().isdecimal() or not (high.strip().isdecimal() or "-" not in piece):
             raise ValueError(f"notched_carriers {piece!r} is no carrier and no range; write such as '0-5, 17'")
         first, last = int(low), int(high or low)
-        if not first <= last < n:
+        if first > last:
+            raise ValueError(f"notched_carriers {piece!r} falls; write the lower carrier first, {last}-{first}")
+        if last >= n:
             raise ValueError(f"notched_carriers {piece!r} lies outside {plan.label}; carriers are 0 to {n - 1}")
         gone.update(range(first, last + 1))
     if n - len(gone) < LEAST_CARRIERS:

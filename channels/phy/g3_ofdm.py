@@ -234,7 +234,12 @@ def threshold_db(mode: Mode, loss_db: float) -> float:
     A tenth of the frames of the waveform's reference length (or the largest of the band, if that is shorter) are lost
     there; never less than what the header needs, of which a tenth is lost where it decides.
     """
-    wave, header = mode.waveform, WAVEFORMS[mode.plan.header]
-    size = min(wave.reference_bytes, largest_psdu_bytes(mode))
+    header = WAVEFORMS[mode.plan.header]
     needed = plc_curves.threshold_db(header.name, header.reference_bytes, HEADER_ERROR_RATIO)
-    return float(max(plc_curves.threshold_db(wave.name, size), needed)) + loss_db
+    return max(own_threshold_db(mode), float(needed)) + loss_db
+
+
+def own_threshold_db(mode: Mode) -> float:
+    """Effective SNR at which a tenth of the payloads of the reference length is lost, the header left aside [dB]."""
+    size = min(mode.waveform.reference_bytes, largest_psdu_bytes(mode))
+    return float(plc_curves.threshold_db(mode.waveform.name, size))

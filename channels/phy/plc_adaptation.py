@@ -32,6 +32,8 @@ class Adaptation:
     threshold_db : (n_modes,) effective SNR needed, implementation loss and reserve included
     rate_bps : (n_modes,) rising
     header, header_beta, header_threshold_db : waveform of the frame header; modes above the first need it
+    header_floor_db : effective SNR of the header that even the first mode needs, where its own threshold does not
+        already say so; -inf where it does
     subband_of_carrier : (n_carriers,) 0 to n - 1; -1 where a carrier bears no data (notched, or a pilot)
     state_of_bin : (n_bins,) network state in each part of the half cycle
     symbol_bins, window_bins : symbol period and receiver's window in parts of the half cycle
@@ -53,6 +55,7 @@ class Adaptation:
     symbol_bins: float = 0.0
     window_bins: float = 0.0
     loss_db: float = 0.0
+    header_floor_db: float = -np.inf
 
     def __post_init__(self) -> None:
         """Refuse tables that contradict themselves."""
@@ -76,6 +79,7 @@ def adaptation(
     symbol_bins: float = 0.0,
     window_bins: float = 0.0,
     loss_db: float = 0.0,
+    header_floor_db: float = -np.inf,
 ) -> Adaptation:
     """An `Adaptation` from a table of modes, with the stored scales of the effective SNR.
 
@@ -106,6 +110,7 @@ def adaptation(
         float(symbol_bins),
         float(window_bins),
         float(loss_db),
+        float(header_floor_db),
     )
 
 
@@ -188,7 +193,14 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
     wave, thresholds = one.mode_waveform, one.threshold_db
     table = table._replace(erased_db=_erased_db(one, erasure_ratio))
     return table, Rules(
-        wave, one.mode_subbands, thresholds, len(one.waveforms), one.header_threshold_db, band, carriers
+        wave,
+        one.mode_subbands,
+        thresholds,
+        len(one.waveforms),
+        one.header_threshold_db,
+        one.header_floor_db,
+        band,
+        carriers,
     )
 
 

@@ -24,6 +24,7 @@ class Rules(NamedTuple):
     threshold_db: Array
     header: int
     header_threshold_db: float
+    header_floor_db: float
     subband: Array
     subband_carriers: Array
 
@@ -45,7 +46,13 @@ def choose_links(
         _clear(desk)
         mean_db[i] = _mean_db(n_carriers, table, desk)
         _detect(n_carriers, rules.waveform[0], table, desk)
-        robust_db[i] = snr_db[i] = flat_db(desk.terms, n_carriers, rules.waveform[0], table, erasure_ratio, desk.work)
+        robust_db[i] = flat_db(desk.terms, n_carriers, rules.waveform[0], table, erasure_ratio, desk.work)
+        if rules.header_floor_db > -np.inf:
+            # the header may need more than the robust mode: the smaller of the two margins counts
+            _detect(n_carriers, head, table, desk)
+            header_db = flat_db(desk.terms, n_carriers, head, table, erasure_ratio, desk.work)
+            robust_db[i] = min(robust_db[i], header_db - rules.header_floor_db + rules.threshold_db[0])
+        snr_db[i] = robust_db[i]
         if robust_db[i] < rules.threshold_db[0]:
             continue
         mode[i] = 0

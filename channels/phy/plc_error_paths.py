@@ -40,9 +40,9 @@ _WARM_UP = 32
 """Steps of the symbol before that paths may come from; those of weight 10 and 12 last 24 at most."""
 _FLOOR = 1e-15
 """Smallest decay of a bit: 12 of them, as many as lead to any state, stay clear of the subnormal range."""
-_LEAST_SUM, _STEP, _LEAST_SHARE = 1e-130, 0.25, 1e-9
+_LEAST_SUM, _STEP, _LEAST_SHARE = 1e-40, 0.25, 1e-9
 """Sums this small are taken again, every carrier 6 dB lower."""
-_FREE_DISTANCE, _OUT_OF_REACH = 10, 340.0
+_FREE_DISTANCE, _OUT_OF_REACH = 10, 100.0
 """Bits of the shortest paths, and what they decay by where the sum is too small anyway."""
 _NEAR, _FAR = float(np.sin(np.pi / 8) ** 2), 0.5
 """d d / 4 of eight phases, one and two steps apart."""
@@ -57,7 +57,7 @@ _SENT = np.array([2, 1]) @ [
 def code_order(name: str, n_carriers: int) -> Array:
     """Where each coded bit of a symbol stands, in rows of label bits: label bit * n_carriers + carrier.
 
-    Copies stand in other symbols, each a turn of the carriers (`turned`); of a robust waveform this is the first.
+    Copies stand in other symbols, each a turn of the carriers further; of a robust waveform this is the first.
 
     >>> code_order("prime:DQPSK_CC", 96)[:3].tolist()
     [0, 6, 12]
@@ -99,10 +99,10 @@ def log_sum(name: str, beta: float, seen: Array) -> float:
 
     Returns
     -------
-    Never rises with any SNR; beyond about -300 strong bits count less than they could (`flat_equal_db` mends that).
+    Never rises with any SNR; beyond about -90 strong bits may count less than they could (`flat_equal_db` mends that).
 
     >>> round(log_sum("prime:DBPSK_CC", 1.0, np.full(96, 1.0)), 2)
-    -7.05
+    -6.53
     """
     rows = np.zeros((LANES, np.size(seen)), np.float32)
     rows[0] = seen

@@ -135,7 +135,7 @@ def _blocks_db(
             here = terms[b * n_carriers : (b + 1) * n_carriers]
             log_hazard[b, 0] = np.log(_carrier_mean(here, table.data, table.carrier_hazard[w]))
     else:
-        _woven_log_hazards(terms, n_carriers, w, table, erasure_ratio, log_hazard)
+        _woven_log_hazards(terms, n_carriers, w, table, log_hazard)
     mean = _mean_log_hazard(log_hazard, table.block_bytes[w], erasure_ratio)
     if table.weave[w] == NO_CODE and mean < _LEAST_LOG_HAZARD:
         return float(max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_hazard[w])))
@@ -144,7 +144,7 @@ def _blocks_db(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _woven_log_hazards(
-    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, out: Array
+    terms: Array, n_carriers: int, w: int, table: Mapping, out: Array
 ) -> None:  # pragma: no cover - compiled
     """ln hazard of blocks that begin in each part of the half cycle; columns: 0, 1, ... of their symbols lost."""
     n_bins, n_symbols = out.shape[0], out.shape[1] - 1
@@ -155,16 +155,14 @@ def _woven_log_hazards(
         for i in range(LANES):
             # rows beyond the last bin repeat it
             _block(terms, n_carriers, start + min(i, n - 1), w, table, n_symbols, rows[i])
-        for lost in range(n_symbols if erasure_ratio > 0.0 else 1):
-            if lost > 0:
+        flat_equal_db(rows, table.bits[w], table.beta[w], order, table.log_sums[w], found_db)
+        for i in range(n):
+            out[start + i, 0] = _log_hazard_at(found_db[i], table.log_hazard[w])
+            flat = 10 ** (found_db[i] / 10)
+            for lost in range(1, n_symbols):
                 # copies are taken to be worth the same
-                left = np.float32((n_symbols - lost) / (n_symbols - lost + 1))
-                for i in range(LANES):
-                    for k in range(rows.shape[1]):
-                        rows[i, k] *= left
-            flat_equal_db(rows, table.bits[w], table.beta[w], order, table.log_sums[w], found_db)
-            for i in range(n):
-                out[start + i, lost] = _log_hazard_at(found_db[i], table.log_hazard[w])
+                seen = flat / (2 * flat + 1) * flat * (n_symbols - lost) / n_symbols
+                out[start + i, lost] = _log_hazard_at(decibel(flat_snr(seen, IN_FREQUENCY)), table.log_hazard[w])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

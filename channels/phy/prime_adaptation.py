@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plc_curves
-from .g3_adaptation import header_threshold_db
+from .g3_adaptation import RELIABLE_HEADER, header_snr_db
 from .plc_adaptation import Adaptation, adaptation
 from .prime_ofdm import CARRIERS_PER_CHANNEL, FRAME_TYPES, SYMBOL_S, WINDOW_S, Channels, Mode, modes
 
@@ -48,7 +48,7 @@ def prime_adaptation(
         np.array([_threshold_db(mode) for mode in table]) + loss_db + reserve,
         [mode.rate_bps for mode in table],
         header=header,
-        header_threshold_db=header_threshold_db(header) + loss_db,
+        header_threshold_db=header_snr_db(header, RELIABLE_HEADER) + loss_db,
         subband_of_carrier=np.where(pilot, -1, 0),
         state_of_bin=np.asarray(state_of_bin),
         symbol_bins=SYMBOL_S * per_bin,

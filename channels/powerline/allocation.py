@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -71,6 +70,8 @@ ALLOCATIONS: tuple[Allocation, ...] = (
                 "UA", "ZA"),
                           3.0e3, 148.5e3,  "utilities",                     None,      None,   None, _AS_CENELEC, "C"),
 )  # fmt: skip
+OTHER_CODES = {"UK": "GB", "EL": "GR", "GERMANY": "DE", "USA": "US", "JAPAN": "JP"}
+"""What people write for a code."""
 COUNTRIES = tuple(sorted({country for one in ALLOCATIONS for country in one.countries}))
 
 WIDE_BAND_HZ = 5e3
@@ -108,15 +109,15 @@ def check_band(country: str, low_hz: float, high_hz: float, allow_band: str = ""
 
     Returns
     -------
-    Permission. Raises ValueError for a country that the table does not have (with the nearest one) or a band outside
-    its allocations, unless a reason is given; and always for what is no country code or no band.
+    Permission. Raises ValueError for a country that the table does not have or a band outside its allocations, unless
+    a reason is given; and always for what is no country code or no band.
 
     >>> check_band("DE", 35937.5, 90625.0).by_rule
     True
     """
     if not re.fullmatch("[A-Z]{2}", country):
         raise ValueError(
-            f"country = {country!r}: write a code of two capital letters; nearest is {_nearest(country)!r}"
+            f"country = {country!r}: write a code of two capital letters (ISO 3166-1), such as 'DE'{_meant(country)}"
         )
     if not 0 < low_hz <= high_hz < np.inf:
         raise ValueError(
@@ -129,10 +130,15 @@ def check_band(country: str, low_hz: float, high_hz: float, allow_band: str = ""
         words = "; ".join(dict.fromkeys(f"{one.source}, {one.users}" for one in covering))
         weakest = max(one.confidence for one in covering)
         return Permission(country, low_hz, high_hz, True, f"{band} is allocated in {country} ({words}).", weakest)
-    allowed = _allowed(rows) if rows else f"no rule of this country is known here, nearest is {_nearest(country)!r}"
+    allowed = _allowed(rows) if rows else "no rule of this country is known here"
     if reason:
         text = f"{band} has no allocation in {country} ({allowed}); used all the same: {reason}"
         return Permission(country, low_hz, high_hz, False, text, "user")
+    if not rows:
+        raise ValueError(
+            f"country = {country!r}: {allowed}{_meant(country)}; known are {' '.join(COUNTRIES)}; correct the code, or "
+            'write allow_band = "your reason", which the report prints'
+        )
     raise ValueError(
         f'country = "{country}": {band} has no allocation ({allowed}); choose another band, or write allow_band = '
         '"your reason", which the report prints'
@@ -222,5 +228,8 @@ def _khz(frequency_hz: float) -> str:
     return f"{frequency_hz / 1e3:.5g}"
 
 
-def _nearest(country: str) -> str:
-    return get_close_matches(country.upper(), COUNTRIES, n=1, cutoff=0.0)[0]
+def _meant(country: str) -> str:
+    """A question where the code that is meant is plain."""
+    code = country.strip().upper()
+    code = OTHER_CODES.get(code, code)
+    return f"; did you mean {code!r}?" if code in COUNTRIES else ""

@@ -59,7 +59,9 @@ def appliance_row(name: str, changes: Any, built_in: dict[str, Row]) -> Row:
         if missing:
             raise ValueError(f"appliance {name!r} is new and has no {missing}; give it, or like = a known appliance")
         like = next(iter(built_in))
-    check_known(like, built_in, "appliances")
+    if not isinstance(like, str):
+        raise ValueError(f"appliance {name!r} like = {like!r}: a text in quotes is needed, the name of an appliance")
+    check_known(like, built_in, f"appliance {name!r} like")
     return changed_row(built_in[like], changes, f"appliance {name!r}")
 
 

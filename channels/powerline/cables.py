@@ -6,6 +6,7 @@ follows from the first stands in `channels.cable`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -28,6 +29,7 @@ __all__ = [
     "cable_named",
     "cables_table",
     "line_constants",
+    "plain_name",
     "propagation",
 ]
 
@@ -75,6 +77,9 @@ CABLES: dict[str, Cable] = {cable.name: cable for cable in _ROWS} | {
 
 _SHAPES = re.compile(r"\s(SE|SM|RE|RM|SMV|J|O|0[.,]6/1(\s*KV)?)(?=\s|$)", re.IGNORECASE)
 
+_AREA_WEIGHT = 0.1
+"""What an e-fold of cross-section counts against likeness of the letters, when the nearest name is looked for."""
+
 
 def cable_named(name: str, extra: Sequence[Cable] = ()) -> Cable:
     """The cable type that a utility means.
@@ -91,14 +96,14 @@ def cable_named(name: str, extra: Sequence[Cable] = ()) -> Cable:
     >>> cable_named("NAYY-J 4×50 SE 0.6/1kV").name
     'NAYY 4x50'
     """
-    known = {_key(one): cable for one, cable in CABLES.items()} | {_key(one.name): one for one in extra}
+    known = {plain_name(one): cable for one, cable in CABLES.items()} | {plain_name(one.name): one for one in extra}
     plain = re.sub(r"-[JO]\b", "", name.replace("×", "x"), flags=re.IGNORECASE)
     while (shorter := _SHAPES.sub("", " ".join(plain.split()))) != plain:
         plain = shorter
     for word in (name, plain, re.sub(r"\sXLPE$", "", plain, flags=re.IGNORECASE)):
-        if _key(word) in known:
-            return known[_key(word)]
-    near = max(known, key=partial(_likeness, _key(plain)))
+        if plain_name(word) in known:
+            return known[plain_name(word)]
+    near = max(known, key=partial(_likeness, _said(plain_name(plain))))
     raise ValueError(
         f"cable type {name!r} is unknown, nearest is {known[near].name!r}; map it to a known type in "
         f"[area.cable_types], or define it in [cables.{name!r}]"
@@ -106,11 +111,26 @@ def cable_named(name: str, extra: Sequence[Cable] = ()) -> Cable:
 
 
 def _likeness(word: str, known: str) -> tuple[float, bool]:
-    """How alike two names are; among equals the one that goes on from the other."""
-    return SequenceMatcher(None, word, known).ratio(), known.startswith(word)
+    """How alike two names are, and their cross-sections where the other does not go on from the one."""
+    areas = _area(word), _area(known)
+    compared = min(areas) > 0 and not known.startswith(word)
+    apart = abs(math.log(areas[0] / areas[1])) if compared else 0.0
+    return SequenceMatcher(None, word, known).ratio() - _AREA_WEIGHT * apart, known.startswith(word)
 
 
-def _key(name: str) -> str:
+def _area(word: str) -> int:
+    """Cross-section that a name tells: the number behind ``x``, else its largest; 0 for none."""
+    behind = re.search(r"\dx(\d+)", word)
+    return int(behind[1]) if behind else max(map(int, re.findall(r"\d+", word)), default=0)
+
+
+def _said(word: str) -> str:
+    """A name with its insulation in our words: NA2XY and N2XY are insulated with XLPE."""
+    return re.sub(r"^na?2xs?2?y(.*)$", r"nayy\1xlpe", word)
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared: without blanks, in small letters, ``x`` for the sign of multiplication."""
     return name.replace("×", "x").replace(" ", "").lower()
 
 

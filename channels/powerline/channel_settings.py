@@ -25,8 +25,8 @@ class ChannelSettings:
     crosstalk_uv2 : one carrier of all neighbouring transformers together at the bus, mean over time
     transformer : keyword arguments of `coupling.transformer_admittance_s`
     appliances, hour, load_impedance_factor : see `loads.house_admittance_s`
-    added_db, quiet_db : noise that offsets have added, and how much quieter than without them a receiver may become:
-        both tell noise from attenuation
+    added_db, quiet_db : noise that offsets and impulses have added, and how much quieter than without them a receiver
+        may become: both tell noise from attenuation
     dead_db : mean attenuation beyond which a pair is not computed
     """
 

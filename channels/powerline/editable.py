@@ -16,9 +16,13 @@ NOTES = ("confidence", "source")
 """Columns that say where the numbers of a row come from; a user's row says so itself."""
 
 
-def column(unit: str, meaning: str) -> Any:
-    """A field of a row, described for the list of assumptions; the file says where the numbers come from."""
-    return field(metadata={"unit": unit, "meaning": meaning, "source": "table beside the code", "confidence": "C"})
+def column(unit: str, meaning: str, minimum: float | None = None, maximum: float | None = None) -> Any:
+    """A field of a row, described for the list of assumptions; the file says where the numbers come from.
+
+    minimum, maximum : inclusive limits of what a user may write; beyond them is a slip of unit or column.
+    """
+    notes = {"unit": unit, "meaning": meaning, "source": "table beside the code", "confidence": "C"}
+    return field(metadata=notes | {"minimum": minimum, "maximum": maximum})
 
 
 def shipped(cls: type[Row], file: str) -> dict[str, Row]:
@@ -64,11 +68,12 @@ def _changed(rows: Mapping[str, Row], name: str, change: Mapping[str, Any], plac
     """One row with a user's columns."""
     cls = type(next(iter(rows.values())))
     hints = get_type_hints(cls)
-    columns = {item.name: hints[item.name] for item in fields(cls) if item.name not in ("name", *NOTES)}  # type: ignore[arg-type]
+    columns = {item.name: item for item in fields(cls) if item.name not in ("name", *NOTES)}  # type: ignore[arg-type]
     for key, value in change.items():
         if key not in columns:
             raise ValueError(f"{place} {key}: unknown key; {nearest(key, columns)}")
-        _check_kind(columns[key], value, f"{place} {key}")
+        _check_kind(hints[key], value, f"{place} {key}")
+        _check_limits(columns[key].metadata, value, f"{place} {key}")
     missing = [key for key in columns if key not in change]
     if name not in rows and missing:
         raise ValueError(f"{place} is new and lacks {', '.join(missing)}; known rows are {', '.join(rows)}")
@@ -93,3 +98,13 @@ def _check_kind(hint: Any, value: Any, place: str) -> None:
         if isinstance(one, bool) or not isinstance(one, (int, float)) or not math.isfinite(one):
             needed = "a number is needed" if hint is float else "a list of numbers is needed"
             raise ValueError(f"{place} = {value!r}: {needed}")
+
+
+def _check_limits(notes: Mapping[str, Any], value: Any, place: str) -> None:
+    """Refuse a number beyond the limits that its column states."""
+    low, high = (-math.inf if notes["minimum"] is None else notes["minimum"]), notes["maximum"]
+    high = math.inf if high is None else high
+    if any(not low <= one <= high for one in (value if isinstance(value, (list, tuple)) else [value])):
+        limits = f"at most {high:g}" if low == -math.inf else f"from {low:g} to {high:g}"
+        unit = "" if notes["unit"] == "1" else f" [{notes['unit']}]"
+        raise ValueError(f"{place} = {value}{unit}: allowed is {limits}")

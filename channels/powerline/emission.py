@@ -34,24 +34,30 @@ class EmitterKind:
     """
 
     name: str
-    house: float = column("1", "strong devices running at a house, mean over the day where emitter_ratio is 1")
-    flat: float = column("1", "the same at a flat")
-    farm: float = column("1", "the same at a farm")
-    commercial: float = column("1", "the same at a shop or office")
-    public: float = column("1", "the same at a public building")
-    industrial: float = column("1", "the same in industry")
-    other: float = column("1", "the same at any other customer")
-    low_dbuv: float = column("dBuV", "weakest: strongest reading among the carriers below 150 kHz")
-    high_dbuv: float = column("dBuV", "strongest, likewise")
-    above_150_db: float = column("dB", "how much lower it is from 150 kHz on")
-    switching_low_hz: float = column("Hz", "lowest switching frequency")
-    switching_high_hz: float = column("Hz", "highest switching frequency")
-    width_low_hz: float = column("Hz", "narrowest line at half its height")
-    width_high_hz: float = column("Hz", "widest line at half its height")
-    pattern_centre: float = column("1", "where in the half cycle of its phase it emits: 0 zero crossing, 0.5 crest")
+    house: float = column(
+        "1", "strong devices running at a house, mean over the day where emitter_ratio is 1", maximum=1000
+    )
+    flat: float = column("1", "the same at a flat", maximum=1000)
+    farm: float = column("1", "the same at a farm", maximum=1000)
+    commercial: float = column("1", "the same at a shop or office", maximum=1000)
+    public: float = column("1", "the same at a public building", maximum=1000)
+    industrial: float = column("1", "the same in industry", maximum=1000)
+    other: float = column("1", "the same at any other customer", maximum=1000)
+    low_dbuv: float = column("dBuV", "weakest: strongest reading among the carriers below 150 kHz", -40, 160)
+    high_dbuv: float = column("dBuV", "strongest, likewise", -40, 160)
+    above_150_db: float = column("dB", "how much lower it is from 150 kHz on", -60, 100)
+    switching_low_hz: float = column("Hz", "lowest switching frequency", maximum=1e7)
+    switching_high_hz: float = column("Hz", "highest switching frequency", maximum=1e7)
+    width_low_hz: float = column("Hz", "narrowest line at half its height", maximum=1e6)
+    width_high_hz: float = column("Hz", "widest line at half its height", maximum=1e6)
+    pattern_centre: float = column(
+        "1", "where in the half cycle of its phase it emits: 0 zero crossing, 0.5 crest", 0, 1
+    )
     pattern_share: float = column("1", "during which share of the half cycle; 1 all the time")
-    pattern_rest_db: float = column("dB", "level outside that time relative to inside")
-    hours: tuple[float, ...] = column("1", "24 factors on the number of devices from midnight on, mean about 1")
+    pattern_rest_db: float = column("dB", "level outside that time relative to inside", -100)
+    hours: tuple[float, ...] = column(
+        "1", "24 factors on the number of devices from midnight on, mean about 1", maximum=1000
+    )
     confidence: str = "C"
     source: str = ""
 

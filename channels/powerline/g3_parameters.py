@@ -148,7 +148,7 @@ class G3Parameters(LineParameters):
         super().__post_init__()
         if self.coherent and self.use_super_robo:
             raise ValueError("use_super_robo and coherent exclude each other: S-ROBO is differential; switch one off")
-        _ = self.plan
+        _ = self.mac
         for low, high in RISING:
             least, most = getattr(self, low), getattr(self, high)
             if least > most:

@@ -14,6 +14,7 @@ from ..scenario import Scenario
 from .allocation import Permission, check_band, check_level
 from .channel_settings import ChannelSettings
 from .coupling import Driver
+from .impulses import dense_rise
 from .mains import mains_states
 from .noise_parameters import NoiseParameters, Receiver
 from .phases import N_PHASES
@@ -23,6 +24,9 @@ Array = NDArray[Any]
 
 CREST_DB = 12.0
 """Peak over rms of a transmitted frame: a crest factor of 4, usual for OFDM (confidence C)."""
+
+REGION_LIMIT_DB = 80.0
+"""Level or tilt of a noise region beyond this is a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,17 @@ class LineParameters(NoiseParameters, ABC):
             if getattr(self, name) not in (1, 3):
                 raise ValueError(f"{name} = {getattr(self, name)} does not exist; write 1 or 3")
         mains_states(self.mains_bins, self.conduction_share, N_PHASES)
+        self._check_regions()
         _ = self.band_notes
+
+    def _check_regions(self) -> None:
+        """Three regions that share the half cycle, whether ``cyclic_noise`` uses them or not."""
+        for name in ("region_share", "region_db", "region_tilt_db"):
+            told = list(getattr(self, name))
+            if len(told) != 3 or max(map(abs, told)) > REGION_LIMIT_DB:
+                raise ValueError(f"{name} = {told}: give three numbers, one a region, within {REGION_LIMIT_DB:g}")
+        if min(self.region_share) <= 0 or abs(sum(self.region_share) - 1) > 1e-9:
+            raise ValueError(f"region_share = {list(self.region_share)}: give positive shares that sum to 1")
 
     @property
     def band_notes(self) -> tuple[str, str]:
@@ -249,12 +263,14 @@ class LineParameters(NoiseParameters, ABC):
         carriers = self.carriers
         n = carriers.frequency_hz.size
         carrier_uv2 = 10 ** (self.tx_level_dbuv / 10) / n
-        added_db = self.noise_offset_db + scenario.noise_offset_db + scenario.powerline.noise_offset_db
+        offset_db = self.noise_offset_db + scenario.noise_offset_db + scenario.powerline.noise_offset_db
         upper = self.noise_upper_spread if carriers.frequency_hz[0] >= UPPER_HZ else 1.0
         neighbours = self.mv_neighbours * self.mv_activity if scenario.interference else 0.0
         receiver = Receiver(
             carriers.spacing_hz, carriers.window_s, carriers.sampling_hz, self.mains_hz, self.mains_bins
         )
+        noise = self.noise_settings(scenario, receiver)
+        impulses = dense_rise(noise.impulses, carriers.window_s) * (1 + noise.pulse_excess)
         return ChannelSettings(
             frequency_hz=carriers.frequency_hz,
             bandwidth_hz=carriers.spacing_hz,
@@ -272,8 +288,8 @@ class LineParameters(NoiseParameters, ABC):
                 "capacitance_f": self.transformer_capacitance_f,
                 "mains_hz": self.mains_hz,
             },
-            noise=self.noise_settings(scenario, receiver),
-            added_db=max(added_db, 0.0),
+            noise=noise,
+            added_db=max(offset_db, 0.0) + 10 * float(np.log10(impulses)),
             quiet_db=2 * float(np.hypot(self.noise_area_sigma_db, self.noise_node_sigma_db)) * upper,
             appliances=scenario.powerline.appliances,
             hour=scenario.powerline.moment.hour,

@@ -1,7 +1,8 @@
 """Which phase everybody sits on: what the map does not know is drawn, once per replication.
 
 A meter behind a two-core cable shares the phase of all that hang on that cable; every other single-phase meter has a
-phase of its own.
+phase of its own. Where the map tells the phases of several meters on one two-core cable, the meter with the lowest key
+counts.
 """
 
 from __future__ import annotations
@@ -136,12 +137,24 @@ def draw_phases(
     own = _drawn(paths.node_key, draws)
     on_branch = np.where(branch.key > 0, _drawn(branch.key, draws), np.int8(0))
     row = np.append(branch.of_node, -1)[paths.meter_feeder_node]
+    if paths.meter_phase is not None:
+        own[:n] = np.where(paths.meter_phase >= 0, paths.meter_phase, own[:n])
+        on_branch = _told(paths.meter_phase, paths.node_key[:n], row, on_branch)
     single = np.where(row >= 0, np.append(on_branch, np.int8(0))[row], own[:n])
     three = (phases == N_PHASES) & (row < 0)
     coupler = np.where(three & (meter_coupler_phases == N_PHASES), np.int8(ALL_PHASES), single)
     site = own[n:] if site_phases == 1 else np.full(paths.n_sites, ALL_PHASES, np.int8)
     edge = np.where(branch.of_edge >= 0, np.append(on_branch, np.int8(-1))[branch.of_edge], np.int8(-1))
     return Phases(np.where(three, np.int8(ALL_PHASES), single), np.concatenate([coupler, site]), edge, N_PHASES)
+
+
+def _told(phase: Array, key: Array, row: Array, on_branch: Array) -> Array:
+    """Phases of branches, those of the known meters on them first; of several the meter with the lowest key."""
+    known = np.flatnonzero((phase >= 0) & (row >= 0))
+    last = known[np.argsort(key[known], kind="stable")[::-1]]
+    told = on_branch.copy()
+    told[row[last]] = phase[last]
+    return told
 
 
 def _drawn(key: Array, draws: Draws) -> Array:

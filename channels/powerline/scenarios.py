@@ -23,15 +23,17 @@ class Severity:
     """
 
     name: str
-    noise_offset_db: float = column("dB", "added to the background and the narrow-band lines")
-    emitter_factor: float = column("1", "factor on emitter_ratio")
-    lines_factor: float = column("1", "factor on noise_lines_per_node")
-    impulse_index: float = column("1", "A of Middleton's class A, per sample of the receiver")
-    impulse_ratio: float = column("1", "1 / Gamma of Middleton's class A: power of the impulses over the background")
-    burst_rate_hz: float = column("Hz", "bursts a second that spoil symbols")
-    burst_length_s: float = column("s", "mean length of such a burst")
-    pulse_db: float = column("dB", "impulse at each crest of the mains over the background while it lasts")
-    pulse_s: float = column("s", "length of that impulse")
+    noise_offset_db: float = column("dB", "added to the background and the narrow-band lines", -60, 60)
+    emitter_factor: float = column("1", "factor on emitter_ratio", maximum=1000)
+    lines_factor: float = column("1", "factor on noise_lines_per_node", maximum=1000)
+    impulse_index: float = column("1", "A of Middleton's class A, per sample of the receiver", maximum=100)
+    impulse_ratio: float = column(
+        "1", "1 / Gamma of Middleton's class A: power of the impulses over the background", maximum=1e4
+    )
+    burst_rate_hz: float = column("Hz", "bursts a second that spoil symbols", maximum=1e5)
+    burst_length_s: float = column("s", "mean length of such a burst", maximum=10)
+    pulse_db: float = column("dB", "impulse at each crest of the mains over the background while it lasts", -60, 80)
+    pulse_s: float = column("s", "length of that impulse, within the half cycle", maximum=5e-3)
     confidence: str = "C"
     source: str = ""
 
@@ -49,7 +51,7 @@ class Moment:
 
     name: str
     hour: float = column("h", "hour of the day that loads and emitters follow")
-    noise_offset_db: float = column("dB", "added to the background and the narrow-band lines")
+    noise_offset_db: float = column("dB", "added to the background and the narrow-band lines", -60, 60)
     confidence: str = "C"
     source: str = ""
 

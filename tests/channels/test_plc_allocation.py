@@ -76,11 +76,15 @@ def test_a_permission_is_as_sure_as_its_weakest_row():
 
 
 def test_unknown_countries_and_bands_that_are_none():
-    with pytest.raises(ValueError, match=r"no rule of this country is known here, nearest is"):
+    with pytest.raises(ValueError, match=r"no rule of this country is known here; known are AE"):
         check_band("KE", *CENELEC_A)
     assert not check_band("KE", *CENELEC_A, allow_band="utility's licence").by_rule
+    with pytest.raises(ValueError, match=r"did you mean 'GB'\?"):
+        check_band("UK", *CENELEC_A)
     for wrong in ("Germany", "de", "", "D"):
-        with pytest.raises(ValueError, match=rf"country = '{wrong}': write a code of two capital letters; nearest is"):
+        with pytest.raises(
+            ValueError, match=rf"country = '{wrong}': write a code of two capital letters \(ISO 3166-1\)"
+        ):
             check_band(wrong, *CENELEC_A, allow_band="anything")
     for low, high in ((0.0, 9e3), (9e3, 5e3), (np.nan, 9e3), (9e3, np.inf)):
         with pytest.raises(ValueError, match="the lower first"):

@@ -126,7 +126,7 @@ def test_one_number_gives_the_frame_error_ratio_at_every_length(curves, mean_db)
             # each mains phase carries an eighth of the frame
             terms = detected_snr(snr, "frequency")
             beta = one.beta[mode]
-            parts = [decibel(effective(row, beta, 0.0, True)) - one.loss_db for row in terms]
+            parts = [paths_db(name, row, beta) - one.loss_db for row in terms]
             wanted = 1 - np.prod([1 - error_ratio(name, part, n_bytes / 8, curves=curves) for part in parts])
         else:
             bits = {"prime:DBPSK": 1, "prime:DQPSK": 2}[name]

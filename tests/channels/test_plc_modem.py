@@ -425,7 +425,7 @@ def test_a_curve_spans_the_wanted_ratios():
 def test_scales_are_stored_for_every_code(tmp_path):
     stored = scales.read_scales()
     assert list(stored) == scales.scaled_waveforms()
-    scales.write_scales(stored.values(), tmp_path / "s.csv", 1, 1)
+    scales.write_scales(stored.values(), tmp_path / "s.csv", 1)
     assert scales.read_scales(tmp_path / "s.csv") == stored
 
 

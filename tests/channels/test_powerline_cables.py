@@ -104,7 +104,19 @@ def test_cable_names_as_utilities_write_them(written, meant):
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("NAYY 4x15", "NAYY 4x150"), ("NYCY 70-35", "NYCY 70/35"), ("service", "service 2x16")]
+    ("name", "near"),
+    [
+        ("NAYY 4x15", "NAYY 4x150"),
+        ("NYCY 70-35", "NYCY 70/35"),
+        ("service", "service 2x16"),
+        ("NAYY 4x16", "NAYY 4x35"),
+        ("NAYY4x150SE", "NAYY 4x150"),
+        ("4x150 NAYY", "NAYY 4x150"),
+        ("NAVY 4x150", "NAYY 4x150"),
+        ("NA2XY 4x150", "NAYY 4x150 XLPE"),
+        ("4c_70", "NAYY 4x70"),
+        ("NFA2X 4x70", "NAYY 4x70"),
+    ],
 )
 def test_an_unknown_cable_is_refused_with_the_nearest(name, near):
     with pytest.raises(ValueError, match=rf"cable type '{name}' is unknown, nearest is '{near}'; map it .*cable_types"):

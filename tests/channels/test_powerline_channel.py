@@ -261,3 +261,14 @@ def test_no_links_are_no_error():
     none = dataclasses.replace(paths, from_node=np.zeros(0, int), to_node=np.zeros(0, int), distance_m=np.zeros(0))
     assert TECH.assess(none, Scenario(), DRAWS).margin_up_db.size == 0
     assert isinstance(none, CablePaths)
+
+
+@pytest.mark.parametrize("severity", ["quiet", "harsh"])
+def test_coherent_modes_do_not_lose_links(severity):
+    """Payloads that need less SNR, headers as before: links are won, and the margin stays or grows on nearly all."""
+    paths = feeder(14, 40.0, phases=1)
+    scenario = Scenario(powerline=LineScenario(severity=severity))
+    plain, coherent = (G3Plc(coherent=on).assess(paths, scenario, Draws(5, 0)) for on in (False, True))
+    assert coherent.usable.sum() >= plain.usable.sum()
+    both = np.isfinite(plain.margin_up_db) & np.isfinite(coherent.margin_up_db)
+    assert np.mean(coherent.margin_up_db[both] >= plain.margin_up_db[both] - 0.1) > 0.95

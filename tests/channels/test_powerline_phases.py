@@ -135,3 +135,31 @@ def test_areas_with_loops_stand_alone_and_dead_islands_nowhere():
         paths, **{n: getattr(paths, n)[keep] for n in ("edge_from", "edge_to", "edge_length_m", "edge_cable")}
     )
     assert survey(broken).node.count.tolist() == [9, 3, 9]
+
+
+def test_phases_that_the_map_tells_are_kept_in_every_replication():
+    paths = feeder(60, phases=1)
+    told = np.where(np.arange(60) % 2 == 0, np.arange(60) % 3, -1).astype(np.int8)
+    known = dataclasses.replace(paths, meter_phase=told)
+    for replication in (0, 1):
+        plain, kept = drawn(paths, replication), drawn(known, replication)
+        np.testing.assert_array_equal(kept.load[told >= 0], told[told >= 0])
+        np.testing.assert_array_equal(kept.coupler[:60], kept.load)
+        np.testing.assert_array_equal(kept.load[told < 0], plain.load[told < 0])
+    three = dataclasses.replace(known, meter_phases=np.full(60, 3, np.int8))
+    assert np.all(drawn(three).load == ALL_PHASES)
+    np.testing.assert_array_equal(drawn(three).coupler[:60][told >= 0], told[told >= 0])
+    assert not drawn(known, phase_model=False).load.any()
+
+
+def test_a_two_core_cable_takes_the_phase_told_of_its_meter():
+    paths = with_services(feeder(20, phases=1))
+    told = np.where(np.arange(20) < 10, 2, -1).astype(np.int8)
+    phases = drawn(dataclasses.replace(paths, meter_phase=told))
+    assert np.all(phases.load[:10] == 2)
+    np.testing.assert_array_equal(phases.load[10:], drawn(paths).load[10:])
+    edges = branches(paths).of_edge >= 0
+    np.testing.assert_array_equal(np.bincount(phases.edge[edges], minlength=3), np.bincount(phases.load, minlength=3))
+    shared = with_services(feeder(20, phases=1), np.arange(feeder(20, phases=1).edge_from.size))
+    every = drawn(dataclasses.replace(shared, meter_phase=np.where(np.arange(20) == 5, 0, told).astype(np.int8)))
+    assert np.all(every.load == 2)

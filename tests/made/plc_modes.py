@@ -142,7 +142,7 @@ def flat_sums(name, n, beta):
 def paths_db(name, seen, beta):
     """Flat SNR with the same sum over error paths; seen as in `path_sum`, copies summed."""
     share = 1.0
-    while (value := path_sum(name, seen * share, beta)) < 1e-130:
+    while (value := path_sum(name, seen * share, beta)) < 1e-40:
         share /= 4
     seen_db, sums = flat_sums(name, seen.size, beta)
     if value >= np.exp(sums[0]):
@@ -179,7 +179,9 @@ def flat_db(name, snr, data, erasure, curves, symbol_bins, threshold_db):
             place = b + c * symbol_bins
             here, after = terms[int(place) % n_bins], terms[(int(place) + 1) % n_bins]
             row = row + np.roll((1 - place % 1) * here + place % 1 * after, -c * (n // symbols))
-        return float(success(paths_db(name, row * (1 - lost / symbols), BETA[name]) - LOSS_DB, block))
+        value = 10 ** (paths_db(name, row, BETA[name]) / 10)
+        value = value**2 / (2 * value + 1) * (1 - lost / symbols)
+        return float(success(decibel(value + np.sqrt(value**2 + value)) - LOSS_DB, block))
 
     chance = [comb(symbols, k) * erasure**k * (1 - erasure) ** (symbols - k) for k in range(symbols + 1)]
     logs = [np.log(sum(c * survives(b, k) for k, c in enumerate(chance) if c > 0)) for b in range(n_bins)]

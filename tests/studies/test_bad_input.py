@@ -29,6 +29,15 @@ l_mh_per_km = 0.16
 c_nf_per_km = 300
 g_ms_per_km = 14
 """
+COAXIAL = """
+[cables.X]
+geometry = "coaxial"
+inner_radius_mm = 8
+outer_radius_mm = 7
+area_mm2 = 50
+resistivity_ohm_m = 1.7e-8
+"""
+G3 = "[technologies.g3_plc]\n"
 
 GOOD_NETWORK = (
     GOOD_AREA
@@ -102,8 +111,22 @@ def refused(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *argume
         ("cables = 3\n" + GOOD_AREA, ["case.toml cables", "this is a section", "[cables]"]),
         (GOOD_AREA + "[cables.X]\n", ["[cables.'X']", "frequency_hz is missing", "g_ms_per_km"]),
         (GOOD_AREA + "[cables.X]\nr_ohm_per_km = '3'\n", ["[cables.'X'] r_ohm_per_km = '3'", "number", "list"]),
-        (GOOD_AREA + CONSTANTS.replace("300", "-300"), ["[cables.'X']", "c_nf_per_km = -300", "positive"]),
+        (GOOD_AREA + CONSTANTS.replace("300", "-300"), ["[cables.'X']", "c_nf_per_km = -300", "from 0.1 to 10000"]),
         (GOOD_AREA + CONSTANTS.replace("300", "[300, 310]"), ["c_nf_per_km has 2 values for 1 frequencies"]),
+        (GOOD_AREA + CONSTANTS.replace("300", "['300']"), ["c_nf_per_km = ['300']", "a list of numbers is needed"]),
+        (GOOD_AREA + CONSTANTS.replace("300", "[nan]"), ["c_nf_per_km = [nan]", "from 0.1 to 10000"]),
+        (GOOD_AREA + CONSTANTS.replace("[cables.X]", "[cables.'']"), ["[cables.'']", "without a name"]),
+        (GOOD_AREA + CONSTANTS + CONSTANTS.replace(".X]", ".'x ']"), ["[cables.'x ']", "same type as [cables.'X']"]),
+        (GOOD_AREA + COAXIAL, ["outer_radius_mm = 7.0", "must exceed inner_radius_mm = 8.0"]),
+        (GOOD_AREA + COAXIAL.replace("1.7e-8", "0.017"), ["resistivity_ohm_m = 0.017", "from 1e-08 to 1e-06"]),
+        (GOOD_AREA + G3 + "notched_carriers = '0-29'\n", ["[technologies.g3_plc]", "mac_overhead_bytes 25"]),
+        (GOOD_AREA + G3 + "notched_carriers = '5-3'\n", ["[technologies.g3_plc]", "write the lower carrier first"]),
+        (GOOD_AREA + G3 + "region_share = [0.5, 0.5]\n", ["region_share = [0.5, 0.5]", "three numbers"]),
+        (GOOD_AREA + G3 + "region_share = [0.5, 0.5, 0.5]\n", ["region_share", "sum to 1"]),
+        (GOOD_AREA + G3 + "region_db = [0, nan, 1]\n", ["region_db = [0.0, nan, 1.0]", "finite"]),
+        (GOOD_AREA + G3 + "region_tilt_db = [0, 1000, 1]\n", ["region_tilt_db", "within 80"]),
+        (GOOD_AREA + G3 + "country = 'UK'\n", ["country = 'UK'", "did you mean 'GB'?", "known are AE"]),
+        (GOOD_AREA + G3 + "country = 'de'\n", ["country = 'de'", "did you mean 'DE'?"]),
         (GOOD_AREA + CONSTANTS + "radius_mm = 3\n", ["radius_mm does not belong to geometry", "constants"]),
         (GOOD_AREA + "[cables.X]\ngeometry = 'sektor'\n", ["geometry = 'sektor'", "sector"]),
         (GOOD_AREA + "[cables.X]\ngeometry = 'sector'\nspacing_mm = 3\n", ["[cables.'X']", "radius_mm is missing"]),

@@ -53,6 +53,7 @@ def test_json_knows_lists_and_no_infinity():
         (["cable=NAYY 4x150 SEE"], "nearest is 'NAYY 4x150'"),
         (["distance_m=abc"], "distance_m"),
         (["distance_m"], "key=value"),
+        (["houses=100000"], "from 0 to 500"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_fix(pairs, text):

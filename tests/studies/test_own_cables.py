@@ -118,3 +118,15 @@ def test_a_meter_on_no_feeder_is_kept_counted_and_has_no_link(folder: Path) -> N
     paths = links_of(case.technologies[0], area, candidates).paths
     assert paths.n_meters == 7
     assert far not in {*paths.from_node.tolist(), *paths.to_node.tolist()}
+
+
+def test_the_phase_of_a_meter_is_the_one_that_the_map_tells(folder: Path) -> None:
+    text = (folder / "meters.csv").read_text().splitlines()
+    phases = ["phase", "A", "l2", "T", "ABC", "", "L4"]
+    (folder / "meters.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(text, phases, strict=True)))
+    case = made.made_case(folder, {"g3_plc": {}})
+    area, candidates = area_of(case)
+    paths = links_of(case.technologies[0], area, candidates).paths
+    found = dict(zip(area.meters["meter_id"], paths.meter_phase.tolist(), strict=True))
+    assert found == {"m1": 0, "m2": 1, "m3": 2, "m4": -1, "m5": -1}
+    assert area.listed.loc[area.listed["layer"] == "meters", "code"].tolist() == ["bad_value"]

@@ -7,7 +7,13 @@ from .scales import SCALES, fit, scaled_waveforms, write_scales
 
 MAX_FRAMES = 8_000
 N_CHANNELS, N_FRAMES = 15, 200
+MORE_CHANNELS = {
+    **dict.fromkeys(("prime:HEADER", "prime:R-HEADER", "prime:R-DBPSK", "prime:R-DQPSK"), 80),
+    "prime:DBPSK_CC": 300,
+}
+"""Where a few bad carriers in a row of the code decide: channels differ more."""
 
 if __name__ == "__main__":
     write_curves(make_curves(MAX_FRAMES), CURVES, MAX_FRAMES)
-    write_scales((fit(name, N_CHANNELS, N_FRAMES) for name in scaled_waveforms()), SCALES, N_CHANNELS, N_FRAMES)
+    made = (fit(name, MORE_CHANNELS.get(name, N_CHANNELS), N_FRAMES) for name in scaled_waveforms())
+    write_scales(made, SCALES, N_FRAMES)

@@ -151,7 +151,7 @@ def fit(name: str, n_channels: int, n_frames: int) -> Scale:
     return Scale(name, kind, scale, rms_db(name, scale, channels[1::2], needed[1::2], flat_db), n_channels)
 
 
-def write_scales(scales: Iterable[Scale], path: Path, n_channels: int, n_frames: int) -> None:
+def write_scales(scales: Iterable[Scale], path: Path, n_frames: int) -> None:
     """Scales as CSV behind their recipe."""
     head = (
         "# Scales (beta, linear) of the effective SNR, made by channels/phy/modem/scales.py.\n"
@@ -159,7 +159,7 @@ def write_scales(scales: Iterable[Scale], path: Path, n_channels: int, n_frames:
         "# neighbours in frequency; back to flat SNR: p + sqrt(p p + p). Coherent: the SNR itself.\n"
         "# mean: -beta ln mean exp(-p / beta) over the frame. paths: the sum over error paths of the code, each bit\n"
         "# of a path exp(-p d d / (4 beta)), through the interleaver of one symbol or four (plc_error_paths).\n"
-        f"# Fitted on {n_channels} random channels, errors [dB rms, SNR for 10 % lost frames] on as many others;\n"
+        "# Fitted on n_channels random channels, errors [dB rms, SNR for 10 % lost frames] on as many others;\n"
         "# log-normal 4 and 8 dB per carrier, notches, two rays, mains cycle (not within a symbol).\n"
         f"# Seed {SEED}; {n_frames} frames a point. Rerun: python -m amiplan.channels.phy.modem.make\n"
         "waveform,mapping,detected_beta,rms_db,n_channels\n"
