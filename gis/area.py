@@ -88,8 +88,8 @@ class ServiceArea:
         ``meter_id`` str, ``key`` uint64, ``x_m``, ``y_m`` float, ``kind`` str (house, flat, farm, commercial, ...),
         ``building`` int32 (row of ``buildings`` or -1), ``transformer`` int32 (row or -1),
         ``feeder_node`` int32 (row or -1), ``height_m`` float (antenna above ground), ``clutter`` int8
-        (codes of ``clutter.CLUTTER_CODES``), ``phases`` int8 (1 or 3), ``phase`` int8 (0 to 2 where told, else -1), ``data_flag``
-        str: empty where everything was given, else what was inferred, joined by ``+``.
+        (codes of ``clutter.CLUTTER_CODES``), ``phases`` int8 (1 or 3), ``phase`` int8 (0 to 2 where told, else -1),
+        ``data_flag`` str: empty where everything was given, else what was inferred, joined by ``+``.
     transformers : GeoDataFrame of points: ``transformer_id``, ``key``, ``x_m``, ``y_m``, ``rated_kva``,
         ``n_meters``, ``data_flag`` ("" or "inferred").
     feeders : the low-voltage network; no edges where the area has none.

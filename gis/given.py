@@ -27,13 +27,13 @@ def meter_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
         BAD_HEIGHT: bad_height,
         "floor is no number": lambda frame: numbers(frame, "floor")[1],
         "phases is neither 1 nor 3": _bad_phases,
-        "phase is none of L1, L2, L3 (or A, B, C; R, S, T; 1, 2, 3); leave it empty to have it drawn": _bad_phase,
+        "phase is none of L1, L2, L3 (or A, B, C; R, S, T); leave it empty to have it drawn": _bad_phase,
     }
 
 
-PHASES = {word: phase for phase, words in enumerate(("L1 A R 1", "L2 B S 2", "L3 C T 3")) for word in words.split()}
-"""Phases of the mains as utilities write them: word to 0, 1 or 2."""
-EVERY_PHASE = ("ABC", "RST", "123", "L1L2L3")
+PHASES = {word: phase for phase, words in enumerate(("L1 A R", "L2 B S", "L3 C T")) for word in words.split()}
+"""Phases of the mains as utilities write them: word to 0, 1 or 2. Bare numbers may be counts of phases and are none."""
+EVERY_PHASE = ("ABC", "RST", "L1L2L3")
 """What stands at meters of all phases, besides nothing."""
 
 

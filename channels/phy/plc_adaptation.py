@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .plc_choice import Rules, choose_links, mode_values
+from .plc_choice_woven import choose_woven, woven_values
 from .plc_curve_fit import Curves, row_of
 from .plc_curves import error_ratio, scale
 from .plc_effective_snr import check_share, erasure_loss_db, mapping
@@ -60,6 +61,11 @@ class Adaptation:
     def __post_init__(self) -> None:
         """Refuse tables that contradict themselves."""
         _check(self)
+
+    @property
+    def framed(self) -> bool:
+        """Whether frames are woven as a whole; all waveforms of a family are, or none."""
+        return WAVEFORMS[self.header].interleaving == "frame"
 
     @property
     def n_subbands(self) -> int:
@@ -256,7 +262,9 @@ def choose(
     check_share(erasure_ratio)
     table, rules = _tables(adaptation, curves, float(erasure_ratio))
     arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
-    return Choice(*choose_links(*arrays, table, rules, float(erasure_ratio)))
+    if adaptation.framed:
+        return Choice(*choose_links(*arrays, table, rules))
+    return Choice(*choose_woven(*arrays, table, rules, float(erasure_ratio)))
 
 
 def _check_links(power: Array, heard: Array, over_noise: Array, one: Adaptation) -> None:
@@ -304,7 +312,10 @@ def numbers(
     check_share(erasure_ratio)
     table, rules = _tables(adaptation, curves, float(erasure_ratio))
     arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
-    values, snr = mode_values(*arrays, table, rules, float(erasure_ratio))
+    if adaptation.framed:
+        values, snr = mode_values(*arrays, table, rules)
+    else:
+        values, snr = woven_values(*arrays, table, rules, float(erasure_ratio))
     rows = np.array([row_of(name) for name in adaptation.waveforms])[adaptation.mode_waveform]
     lost = error_ratio(rows, values[:, :-1] - adaptation.loss_db, n_bytes, curves=curves)
     with np.errstate(divide="ignore"):

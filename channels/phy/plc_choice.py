@@ -1,4 +1,8 @@
-"""Kernels of the choice of a mode: link by link, cheap tests first, tone maps only where they matter."""
+"""Kernels of the choice of a mode where frames are woven as a whole: cheap tests first, tone maps where they matter.
+
+Families woven symbol by symbol have kernels of their own (`plc_choice_woven`): compiled together with these, every use
+of G3 would wait for the compilation of both.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .plc_exponential import decays, decibel, flat_snr, least, log2_terms, padded, total
-from .plc_flat import FRAME, Mapping, detect_terms, fill_terms, flat_db
+from .plc_flat import Mapping, detect_terms, fill_terms, frame_db
 
 Array = NDArray[Any]
 
@@ -31,46 +35,46 @@ class Rules(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def choose_links(
-    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
+    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules
 ) -> tuple[Array, Array, Array, Array]:  # pragma: no cover - compiled
-    """`plc_adaptation.choose` link by link."""
+    """`plc_adaptation.choose` link by link, frames woven as a whole."""
     n, n_carriers = power.shape[0], power.shape[2]
     robust_db, mode = np.full(n, -np.inf), np.full(n, -1, np.int8)
     snr_db, mean_db = np.full(n, -np.inf), np.full(n, -np.inf)
-    desk = _desk(table, rules, n_carriers)
+    desk = new_desk(table, rules, n_carriers)
     top, head, n_subbands = rules.waveform.size - 1, rules.header, rules.subband_carriers.size
     for i in range(n):
-        if not _arrives(power[i]):
+        if not arrives(power[i]):
             continue
         fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
-        _clear(desk)
-        mean_db[i] = _mean_db(n_carriers, table, desk)
-        _detect(n_carriers, rules.waveform[0], table, desk)
-        robust_db[i] = flat_db(desk.terms, n_carriers, rules.waveform[0], table, erasure_ratio, desk.work)
+        clear(desk)
+        mean_db[i] = mean_snr_db(n_carriers, table, desk)
+        detect_on(n_carriers, rules.waveform[0], table, desk)
+        robust_db[i] = _frame(rules.waveform[0], table, desk)
         if rules.header_floor_db > -np.inf:
             # the header may need more than the robust mode: the smaller of the two margins counts
-            _detect(n_carriers, head, table, desk)
-            header_db = flat_db(desk.terms, n_carriers, head, table, erasure_ratio, desk.work)
+            detect_on(n_carriers, head, table, desk)
+            header_db = _frame(head, table, desk)
             robust_db[i] = min(robust_db[i], header_db - rules.header_floor_db + rules.threshold_db[0])
         snr_db[i] = robust_db[i]
         if robust_db[i] < rules.threshold_db[0]:
             continue
         mode[i] = 0
         # a larger scale never gives a smaller effective SNR: mostly the robust one already tells
-        known = table.weave[head] == FRAME and table.detector[head] == table.detector[rules.waveform[0]]
+        known = table.detector[head] == table.detector[rules.waveform[0]]
         known = known and table.beta[head] >= table.beta[rules.waveform[0]]
         known = known and table.erased_db[head] <= table.erased_db[rules.waveform[0]]
         if not (known and robust_db[i] >= rules.header_threshold_db):
-            _detect(n_carriers, head, table, desk)
-            header_db = flat_db(desk.terms, n_carriers, head, table, erasure_ratio, desk.work)
+            detect_on(n_carriers, head, table, desk)
+            header_db = _frame(head, table, desk)
             if header_db < rules.header_threshold_db:
                 continue
         for m in range(top, 0, -1):
             w, used = rules.waveform[m], rules.subbands[m]
             if (used == n_subbands and m == top) or n_subbands == 1:
                 # most links carry the fastest mode on all carriers: no tone map is made for them
-                _detect(n_carriers, w, table, desk)
-                value = flat_db(desk.terms, n_carriers, w, table, erasure_ratio, desk.work)
+                detect_on(n_carriers, w, table, desk)
+                value = _frame(w, table, desk)
             else:
                 if not desk.mapped[w]:
                     _map_tones(w, n_carriers, table, rules, desk)
@@ -83,33 +87,36 @@ def choose_links(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def mode_values(
-    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
+    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules
 ) -> tuple[Array, Array]:  # pragma: no cover - compiled
     """(n, n_modes + 1) effective SNR of every mode and, last, of the header [dB]; (n, n_bins, n_carriers) SNR."""
     n, n_carriers, n_modes = power.shape[0], power.shape[2], rules.waveform.size
     n_bins = table.share.shape[0]
     values, snr = np.full((n, n_modes + 1), -np.inf), np.empty((n, n_bins, n_carriers), np.float32)
-    desk = _desk(table, rules, n_carriers)
+    desk = new_desk(table, rules, n_carriers)
     for i in range(n):
         fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
         for j in range(n_bins * n_carriers):
             snr[i, j // n_carriers, j % n_carriers] = desk.raw[j]
-        _clear(desk)
+        clear(desk)
         for m in range(n_modes):
             w = rules.waveform[m]
-            if table.weave[w] == FRAME:
-                if not desk.mapped[w]:
-                    _map_tones(w, n_carriers, table, rules, desk)
-                values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
-            else:
-                _detect(n_carriers, w, table, desk)
-                values[i, m] = flat_db(desk.terms, n_carriers, w, table, erasure_ratio, desk.work)
-        _detect(n_carriers, rules.header, table, desk)
-        values[i, -1] = flat_db(desk.terms, n_carriers, rules.header, table, erasure_ratio, desk.work)
+            if not desk.mapped[w]:
+                _map_tones(w, n_carriers, table, rules, desk)
+            values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
+        detect_on(n_carriers, rules.header, table, desk)
+        values[i, -1] = _frame(rules.header, table, desk)
     return values, snr
 
 
-class _Desk(NamedTuple):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _frame(w: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
+    """Flat SNR that stands for the detected terms on the desk, on all carriers [dB]."""
+    n_terms = table.share.shape[0] * table.data.size
+    return float(frame_db(desk.terms, n_terms, table.beta[w], table.detector[w], 0.0, desk.work) - table.erased_db[w])
+
+
+class Desk(NamedTuple):
     """Scratch of one thread: SNR as received and as detected, and what is known about the link at hand."""
 
     raw: Array
@@ -126,12 +133,12 @@ class _Desk(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _desk(table: Mapping, rules: Rules, n_carriers: int) -> _Desk:  # pragma: no cover - compiled
+def new_desk(table: Mapping, rules: Rules, n_carriers: int) -> Desk:  # pragma: no cover - compiled
     """An empty desk."""
     size = padded(table.share.shape[0] * n_carriers)
     n_subbands = rules.subband_carriers.size
     raw = np.full(size, np.float32(np.inf))
-    return _Desk(
+    return Desk(
         raw,
         raw.copy(),
         np.full(size, np.float32(np.inf)),
@@ -147,7 +154,7 @@ def _desk(table: Mapping, rules: Rules, n_carriers: int) -> _Desk:  # pragma: no
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _arrives(power: Array) -> bool:  # pragma: no cover - compiled
+def arrives(power: Array) -> bool:  # pragma: no cover - compiled
     """Whether anything arrives in any state on any carrier."""
     for s in range(power.shape[0]):
         for k in range(power.shape[1]):
@@ -157,7 +164,7 @@ def _arrives(power: Array) -> bool:  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _clear(desk: _Desk) -> None:  # pragma: no cover - compiled
+def clear(desk: Desk) -> None:  # pragma: no cover - compiled
     """Forget the link before."""
     desk.detector[0], desk.parted[0] = _NONE, False
     for w in range(desk.mapped.size):
@@ -165,7 +172,7 @@ def _clear(desk: _Desk) -> None:  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _detect(n_carriers: int, w: int, table: Mapping, desk: _Desk) -> None:  # pragma: no cover - compiled
+def detect_on(n_carriers: int, w: int, table: Mapping, desk: Desk) -> None:  # pragma: no cover - compiled
     """Have the SNR on the desk as the detector of waveform ``w`` sees it."""
     if desk.detector[0] != table.detector[w]:
         detect_terms(desk.raw, table.share.shape[0], n_carriers, table.detector[w], table.silent, desk.terms)
@@ -174,7 +181,7 @@ def _detect(n_carriers: int, w: int, table: Mapping, desk: _Desk) -> None:  # pr
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _mean_db(n_carriers: int, table: Mapping, desk: _Desk) -> float:  # pragma: no cover - compiled
+def mean_snr_db(n_carriers: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
     """Mean over data carriers and mains phases of the SNR in dB; -inf where one is dead."""
     n_bins = table.share.shape[0]
     log2_terms(desk.raw, n_bins * n_carriers, desk.work)
@@ -198,7 +205,7 @@ def _all_alive(n_bins: int, n_carriers: int, data: Array, snr: Array) -> bool:  
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _part(n_carriers: int, table: Mapping, rules: Rules, desk: _Desk) -> None:  # pragma: no cover - compiled
+def _part(n_carriers: int, table: Mapping, rules: Rules, desk: Desk) -> None:  # pragma: no cover - compiled
     """Lowest SNR of each sub-band, and every term above that of its own."""
     n_bins = table.share.shape[0]
     lowest = desk.work[:n_carriers]
@@ -224,11 +231,11 @@ def _part(n_carriers: int, table: Mapping, rules: Rules, desk: _Desk) -> None:  
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _map_tones(
-    w: int, n_carriers: int, table: Mapping, rules: Rules, desk: _Desk
+    w: int, n_carriers: int, table: Mapping, rules: Rules, desk: Desk
 ) -> None:  # pragma: no cover - compiled
     """Effective SNR of a waveform on its best 1, 2, ... sub-bands, ranked by their own mean decay."""
     n_bins, n_subbands, beta = table.share.shape[0], rules.subband_carriers.size, table.beta[w]
-    _detect(n_carriers, w, table, desk)
+    detect_on(n_carriers, w, table, desk)
     if not desk.parted[0]:
         _part(n_carriers, table, rules, desk)
         desk.parted[0] = True

@@ -102,31 +102,20 @@ def detect_terms(
             terms[b * n_carriers + k] = np.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def flat_db(
-    terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float, work: Array
-) -> float:  # pragma: no cover - compiled
-    """Flat SNR that loses as many frames as these terms, on all carriers, of waveform ``w`` [dB]."""
-    if table.weave[w] == FRAME:
-        n_terms = table.share.shape[0] * table.data.size
-        return float(frame_db(terms, n_terms, table.beta[w], table.detector[w], 0.0, work) - table.erased_db[w])
-    return _blocks_db(terms, n_carriers, w, table, erasure_ratio)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def frame_db(
     terms: Array, n_terms: int, beta: float, detector: int, erasure_ratio: float, work: Array
 ) -> float:  # pragma: no cover - compiled
-    """`flat_db` where the code spans the frame."""
+    """Flat SNR that loses as many frames as these terms, where the code spans the frame [dB]."""
     log_decay = with_erasures(log_mean_decay(terms, n_terms, beta, work), erasure_ratio)
     return decibel(flat_snr(-beta * min(log_decay, 0.0), detector))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _blocks_db(
+def woven_db(
     terms: Array, n_carriers: int, w: int, table: Mapping, erasure_ratio: float
 ) -> float:  # pragma: no cover - compiled
-    """`flat_db` where symbols, or blocks of four, stand or fall one by one."""
+    """The same of waveform ``w`` where symbols, or blocks of four, stand or fall one by one [dB]."""
     n_bins = table.share.shape[0]
     n_symbols = BLOCK_SYMBOLS if table.weave[w] == FOUR_SYMBOLS else 1
     log_hazard = np.full((n_bins, n_symbols + 1), table.log_hazard[w, 0])

@@ -6,7 +6,7 @@ from amiplan.channels.phy import plc_curves
 from amiplan.channels.phy.g3_adaptation import g3_adaptation
 from amiplan.channels.phy.g3_bands import G3_BANDS, IEEE_1901_2_BANDS, with_mask, with_two_blocks
 from amiplan.channels.phy.g3_ofdm import modes as g3_modes
-from amiplan.channels.phy.g3_ofdm import threshold_db
+from amiplan.channels.phy.g3_ofdm import own_threshold_db, threshold_db
 from amiplan.channels.phy.plc_adaptation import choose
 from amiplan.channels.phy.prime_adaptation import adaptive_modes, prime_adaptation
 from amiplan.channels.phy.prime_ofdm import Channels
@@ -34,7 +34,10 @@ def test_columns_of_a_band(plan, coherent):
     columns = g3_adaptation(table, STEADY, loss_db=1.5, margin_db=1.0, mains_hz=50.0)
     assert columns.subband_of_carrier.size == plan.n_carriers
     assert columns.subband_of_carrier.max() + 1 == plan.n_subbands == columns.mode_subbands.max()
-    assert columns.threshold_db[0] == threshold_db(table[0], 1.5)
+    own = own_threshold_db(table[0]) + 1.5
+    assert columns.threshold_db[0] == (own if coherent else threshold_db(table[0], 1.5))
+    assert np.isfinite(columns.header_floor_db) == coherent
+    assert not coherent or columns.header_floor_db > own  # the header is differential and needs more
     np.testing.assert_allclose(columns.threshold_db[1:], [threshold_db(m, 2.5) for m in table[1:]])
     assert np.all(np.diff(columns.rate_bps) >= 0)
     assert columns.rate_bps.size < 127

@@ -81,21 +81,16 @@ def cheapest(study: Study) -> str:
     return str(study.tco.set_index("technology")["eac_per_meter"].idxmin())
 
 
-def test_the_cheapest_technology_differs_and_the_rent_of_sites_flips_it() -> None:
-    """Collectors stand on the village's own substations, in the countryside on rented roofs and towers.
-
-    Without the rent the countryside's first two change places.
-    """
+def test_the_mesh_is_cheapest_in_both_and_pays_rent_in_the_countryside_only() -> None:
+    """Collectors stand on the village's own substations, in the countryside on rented roofs and towers."""
     north, village = (study_of(area) for area in AREAS)
-    assert cheapest(north) != cheapest(village)
-    first_two = set(north.tco.nsmallest(2, "eac_per_meter")["technology"])
-    assert first_two == {cheapest(north), cheapest(village)}
-    case = read_case(embedded_cases()["north_bayreuth"])
-    case = replace(case, technologies=tuple(one for one in case.technologies if one.name in first_two))
-    free = {"rent_roof_commercial": {"low": 0.0, "mode": 0.0, "high": 0.0}}
-    economics = replace(case.settings.economics, overrides=free)
-    without_rent = run(replace(case, settings=replace(case.settings, economics=economics)), Workers(2))
-    assert cheapest(without_rent) == cheapest(village)
+    assert cheapest(north) == cheapest(village) == "wisun_fan"
+    rent = {
+        study.case_name: study.cost.query("technology == 'wisun_fan' and item_id == 'rent_roof_commercial'")
+        for study in (north, village)
+    }
+    assert not len(rent["schutterwald"])
+    assert rent["north_bayreuth"]["amount"].abs().sum() > 0
 
 
 def test_tiers_agree_on_the_same_draws() -> None:
@@ -105,11 +100,11 @@ def test_tiers_agree_on_the_same_draws() -> None:
 
 
 @pytest.mark.parametrize("area", ["schutterwald"])
-def test_a_second_run_writes_equal_bytes(area: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", area, "-o", str(tmp_path / "a"), "--workers", "1"]) == 0
-    capsys.readouterr()
-    write_results(study_of(area), tmp_path / "b")
-    for name in ("run.json", "kpis.csv", "cost.csv", "meters.parquet", "report.html"):
+def test_a_second_run_writes_equal_bytes(area: str, tmp_path: Path) -> None:
+    case = quick(read_case(embedded_cases()[area]), replications=4, tier="sample")
+    run_case(case, tmp_path / "a", workers=1)
+    write_results(run(case, Workers(2)), tmp_path / "b")
+    for name in ("run.json", "kpis.csv", "cost.csv", "meters.parquet", "powerline.parquet", "report.html"):
         assert filecmp.cmp(tmp_path / "a" / name, tmp_path / "b" / name, shallow=False), name
     for layer, _ in pyogrio.list_layers(tmp_path / "a" / "study.gpkg"):
         first, second = (pyogrio.read_dataframe(tmp_path / one / "study.gpkg", layer=layer) for one in ("a", "b"))
@@ -145,7 +140,7 @@ def test_the_result_folder_keeps_its_contract(tmp_path: Path, capsys: pytest.Cap
         assert technology.label in shown
 
 
-def quick(case: Case) -> Case:
-    """The case with two replications in the fast tier."""
-    simulation = replace(case.settings.simulation, replications=2, tier="fast")
+def quick(case: Case, replications: int = 2, tier: str = "fast") -> Case:
+    """The case with few replications, in the fast tier unless told."""
+    simulation = replace(case.settings.simulation, replications=replications, tier=tier)
     return replace(case, settings=replace(case.settings, simulation=simulation))

@@ -122,7 +122,7 @@ def test_a_meter_on_no_feeder_is_kept_counted_and_has_no_link(folder: Path) -> N
 
 def test_the_phase_of_a_meter_is_the_one_that_the_map_tells(folder: Path) -> None:
     text = (folder / "meters.csv").read_text().splitlines()
-    phases = ["phase", "A", "l2", "T", "ABC", "", "L4"]
+    phases = ["phase", "A", "l2", "T", "ABC", "", "3"]
     (folder / "meters.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(text, phases, strict=True)))
     case = made.made_case(folder, {"g3_plc": {}})
     area, candidates = area_of(case)
