@@ -7,6 +7,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from .audit import Audited
@@ -17,6 +18,9 @@ Array = NDArray[Any]
 
 JOINT, REFUSE = "joint", "refuse"
 """What a cable of length 0 is: a joint of two buses, or a fault."""
+
+ODD_RATIO = 10.0
+"""Sums of told and drawn lengths that differ by more are told: a slip of unit makes 1000, sketched maps up to 5."""
 
 Resolver = Callable[[str], object]
 """Raises ValueError for a cable type that the power-line model does not know."""
@@ -42,12 +46,20 @@ def refuse_lengths(cables: Audited, zero_length_cables: str) -> None:
             raise ValueError(f"{_named(cables, frame, rows[0])}: {words}{one}; {fix}")
 
 
-def drawn_lengths_note(cables: Audited) -> list[str]:
-    """The sentence on cables whose length column is empty and whose drawn course counts, where there are any."""
+def length_notes(cables: Audited) -> list[str]:
+    """Sentences on cables without a length, whose drawn course counts, and on sums of lengths that are odd."""
     told = [numbers(cables.frame, name)[0] for name in ("length_m", "length_km") if name in cables.frame]
     n_empty = int(np.isnan(told).all(axis=0).sum()) if told else 0
     n_all = len(cables.frame)
-    return [f"{n_empty} of {n_all} cables have no length in their row; their drawn course counts."] if n_empty else []
+    notes = [f"{n_empty} of {n_all} cables have no length in their row; their drawn course counts."] if n_empty else []
+    told_m = float(np.nan_to_num(line_lengths(cables.frame)[0], posinf=0.0).sum())
+    drawn_m = float(shapely.length(np.asarray(cables.frame.geometry.array, dtype=object)).sum())
+    if drawn_m > 0 and not 1 / ODD_RATIO < told_m / drawn_m < ODD_RATIO:
+        notes.append(
+            f"The cables are {told_m / 1000:.4g} km long by their rows and {drawn_m / 1000:.4g} km as drawn: check the "
+            "unit and the column of their length (length_m or length_km)."
+        )
+    return notes
 
 
 def refuse_types(cables: Audited, lines: Lines, mapped: Mapping[str, str], resolve: Resolver) -> None:

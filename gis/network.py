@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .area import FeederNetwork
 from .audit import Audited, refuse_unusable
-from .cable_faults import Resolver, drawn_lengths_note, refuse_lengths, refuse_loops, refuse_types
+from .cable_faults import Resolver, length_notes, refuse_lengths, refuse_loops, refuse_types
 from .clutter import built_ratio
 from .columns import texts
 from .desk import Desk, added_flag, with_faults
@@ -55,7 +55,7 @@ def _given_network(
     switches = desk.layers["switches"].frame if "switches" in desk.layers else None
     cables = _with_known_types(desk)
     refuse_lengths(cables, desk.inputs.zero_length_cables)
-    desk.notes += drawn_lengths_note(cables)
+    desk.notes += length_notes(cables)
     network = given_network(cables, desk.audited.get("buses"), switches, transformers, rules)
     desk.listed += [network.cables_listed, network.buses_listed, network.switches_listed]
     node, transformer, guessed, qa = attach_meters(meters, network, transformers, rules)

@@ -88,7 +88,10 @@ def check_room(table: tuple[Mode, ...], mac: MacSettings) -> None:
     """Raise ValueError where the MAC overhead leaves no room for payload in some mode."""
     for mode in table:
         if largest_psdu_bytes(mode) <= mac.mac_overhead_bytes:
-            raise ValueError(f"mac_overhead_bytes {mac.mac_overhead_bytes} fills a whole {mode.name} frame; lower it")
+            raise ValueError(
+                f"mac_overhead_bytes {mac.mac_overhead_bytes} fills a whole {mode.name} frame of "
+                f"{largest_psdu_bytes(mode)} B; lower it, or notch fewer carriers"
+            )
 
 
 def backoff_mean_s(attempt: Array, mac: MacSettings) -> Array:

@@ -10,6 +10,7 @@ from amiplan.channels.draws import Draws
 from amiplan.channels.parameters import parameters_of
 from amiplan.channels.phy.g3_bands import IEEE_1901_2_BANDS
 from amiplan.channels.powerline.g3_parameters import RISING
+from amiplan.channels.powerline.scenarios import LineScenario
 from amiplan.channels.routing.link_cost import (
     CostWeights,
     cheapest_tree,
@@ -381,3 +382,15 @@ def test_a_band_without_allocation_needs_a_reason_which_the_notes_print():
     notes = G3Plc(band="fcc", allow_band="trial licence 17").band_notes
     assert all("trial licence 17" in note for note in notes)
     assert G3Plc().band_notes[1] == "132.0 dBuV peak of 134.0 allowed (EN 50065-1)"
+
+
+def test_noise_that_impulses_have_added_counts_as_added():
+    def added(severity, **columns):
+        table = {severity: {key: float(value) for key, value in columns.items()}}
+        return TECH.channel(Scenario(powerline=LineScenario(severity=severity, severities=table))).added_db
+
+    assert added("typical") == 0.0
+    assert added("quiet") == 0.0
+    assert added("harsh", impulse_ratio=0, pulse_s=0) == pytest.approx(3.0)
+    assert added("harsh", pulse_s=0) == pytest.approx(3.0 + 10 * np.log10(11.0))
+    assert added("harsh", impulse_ratio=0) == pytest.approx(3.0 + 10 * np.log10(1 + 100 * 50e-6 * 100))

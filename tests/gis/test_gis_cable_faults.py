@@ -166,3 +166,9 @@ def test_radial_refuses_exactly_what_is_no_forest(tmp_path, seed):
     refused(tmp_path, "it closes a loop, but area.radial", [*tree, more], radial=True)
     graph = network_graph(area.feeders)
     assert graph.number_of_edges() == graph.number_of_nodes() - 1
+
+
+@pytest.mark.parametrize(("metres", "odd"), [(0.1, True), (20.0, False), (100.0, False), (5000.0, True)])
+def test_a_slip_of_unit_is_told(tmp_path, metres, odd):
+    area = built(tmp_path, [(0, 1, metres), (1, 2, metres)])
+    assert any("check the unit" in note for note in area.notes) == odd

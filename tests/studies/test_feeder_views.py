@@ -96,7 +96,12 @@ def test_explain_tells_the_line_of_a_meter(with_line, tmp_path):
     told = replace(result, feeders=replace(result.feeders, meters=rows))
     results = tuple(told if one.technology == "g3_plc" else one for one in with_line.results)
     write_results(replace(with_line, results=results), tmp_path / "out")
-    line = next(one for one in explanation(tmp_path / "out", meter).splitlines() if "On the cable" in one)
+    text = explanation(tmp_path / "out", meter).split("\n\n")
+    wired = [part for part in text if "On the cable" in part]
+    assert len(wired) == 1
+    assert "shadow" not in wired[0]
+    assert any("over all draws of places and shadowing" in part for part in text)
+    line = next(one for one in wired[0].splitlines() if "On the cable" in one)
     first = rows.iloc[0]
     assert f"{first['distance_m']:.0f} m from {first['site_id']}, on {first['phase']}" in line
     assert f"fastest direct mode {first['mode_up']} up, {first['mode_down']} down" in line
