@@ -5,22 +5,14 @@ from pathlib import Path
 import numpy as np
 from amiplan.channels.phy.plc_curve_fit import Curves, read_curves
 from amiplan.channels.phy.plc_waveforms import WAVEFORMS
+from plc_thresholds import THRESHOLDS_DB
 
-# Es/N0 per carrier for 10 % and 1 % of frames lost, at the reference length
+# Es/N0 per carrier for 10 % and 1 % of frames lost, at the reference length; the header's are made up
 POINTS_DB = {
-    "g3:FCH": (-3.6, -2.8),
-    "g3:S-ROBO": (-3.3, -2.9),
-    "g3:ROBO": (-2.0, -1.6),
-    "g3:DBPSK": (2.0, 2.3),
-    "g3:DQPSK": (5.0, 5.3),
-    "g3:D8PSK": (8.3, 8.8),
-    "prime:HEADER": (2.0, 2.7),
-    "prime:R-DBPSK": (-1.5, -1.0),
-    "prime:R-DQPSK": (0.8, 1.5),
-    "prime:DBPSK_CC": (2.6, 3.25),
-    "prime:DQPSK_CC": (5.7, 6.5),
-    "prime:D8PSK_CC": (9.3, 10.3),
-}
+    name: points
+    for name, points in THRESHOLDS_DB.items()
+    if WAVEFORMS[name].coded and WAVEFORMS[name].detection != "coherent"
+} | {"prime:HEADER": (2.0, 2.7)}
 SHIFT_DB = 0.25
 """What a tenfold length costs a waveform with parity bytes."""
 FRAMES = 100_000
