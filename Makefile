@@ -17,13 +17,13 @@ demo: install            ## the embedded area, from map to report
 	$(BIN)/amiplan demo
 
 test: install            ## every test but the slow statistics
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install           ## what a change must pass: format, lint, types, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p amiplan.channels -p amiplan.gis -p amiplan.meters -p amiplan.planner -p amiplan.studies
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not verification"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not verification"
 
 verify: install          ## slow statistics: tiers against each other, Monte-Carlo curves
 	$(BIN)/python -m pytest -q -m verification

@@ -274,7 +274,7 @@ ONLY_IN = {
 """Where a parameter counts, if not in CENELEC A with the other defaults."""
 THREE_PHASE = {"meter_coupler_phases"}
 """What counts for three-phase meters only."""
-ELSEWHERE = {"max_link_length_m", "country", "allow_band"}
+ELSEWHERE = {"max_link_length_m", "country", "allow_band", "class_116"}
 """Read by the planner when it lists the links; what may be used at all."""
 
 
@@ -380,8 +380,21 @@ def test_a_band_without_allocation_needs_a_reason_which_the_notes_print():
     with pytest.raises(ValueError, match='write allow_band = "your reason"'):
         G3Plc(band="fcc")
     notes = G3Plc(band="fcc", allow_band="trial licence 17").band_notes
-    assert all("trial licence 17" in note for note in notes)
+    assert "trial licence 17" in notes[0]
+    assert "not checked" in notes[1]
     assert G3Plc().band_notes[1] == "132.0 dBuV peak of 134.0 allowed (EN 50065-1)"
+
+
+def test_a_reason_for_the_band_lifts_no_limit_of_level_where_the_band_is_allowed():
+    with pytest.raises(ValueError, match=r"lower the level by 6\.0 dB"):
+        G3Plc(tx_level_dbuv=128.0, allow_band="trial")
+
+
+def test_devices_of_class_116_are_held_to_it_above_95_khz():
+    with pytest.raises(ValueError, match=r"DE allows 116\.0 .* lower the level by 16\.0 dB"):
+        G3Plc(band="cenelec-b", class_116=True)
+    assert G3Plc(band="cenelec-b", class_116=True, tx_level_dbuv=104.0).band_notes[1].startswith("116.0 dBuV peak")
+    assert G3Plc(class_116=True).band_notes == G3Plc().band_notes
 
 
 def test_noise_that_impulses_have_added_counts_as_added():

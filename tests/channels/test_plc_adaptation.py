@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import plc_modes
 import pytest
-from amiplan.channels.phy.plc_adaptation import adaptation, choose, numbers
+from amiplan.channels.phy.plc_adaptation import adaptation
+from amiplan.channels.phy.plc_choice import choose, numbers
 from amiplan.channels.phy.plc_curve_fit import row_of
 from amiplan.channels.phy.plc_curves import error_ratio
 from hypothesis import given, settings

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from amiplan.channels.phy import plc_exponential
-from amiplan.channels.phy.plc_adaptation import numbers
+from amiplan.channels.phy.plc_choice import numbers
 from amiplan.channels.phy.plc_curves import error_ratio
-from amiplan.channels.phy.plc_effective_snr import detected_snr, effective_snr_db, state_share
+from amiplan.channels.phy.plc_effective_snr import detected_snr, effective_snr_db
+from amiplan.channels.phy.plc_mapping import state_share
 from amiplan.channels.phy.plc_uncoded import bit_error_ratio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plc_curve_files import made_curves
 from plc_modes import decibel, effective, g3, paths_db, prime
@@ -46,6 +47,8 @@ def test_half_dead_channels_in_closed_form(snr):
     st.sampled_from([0.0, 1e-6, 0.01, 0.5]),
     st.sampled_from([(1, 16), (8, 36), (7, 37), (16, 144)]),
 )
+@example(seed=0, mean_db=-22.0, spread_db=0.03125, beta=18.0, erasure=0.0, shape=(16, 144))
+@example(seed=1, mean_db=-30.0, spread_db=12.0, beta=3.3, erasure=0.0, shape=(8, 36))
 def test_single_against_double_precision(seed, mean_db, spread_db, beta, erasure, shape):
     random = np.random.default_rng(seed)
     snr = 10 ** ((mean_db + random.normal(0, spread_db, (4, *shape))) / 10)
@@ -73,9 +76,13 @@ def test_kernels_to_their_promised_accuracy():
     np.testing.assert_allclose(out, np.exp(-snr.astype(float)), rtol=6e-6)
     plc_exponential.log2_terms(snr[1:], snr.size - 1, out)
     np.testing.assert_allclose(out[:-1], np.log2(snr[1:].astype(float)), atol=1e-6)
-    small = np.linspace(0, 0.39, 1000).astype(np.float32)
-    plc_exponential.missing(small, 1.0, out[:1000])
-    np.testing.assert_allclose(out[:1000], -np.expm1(-small.astype(float)), rtol=2e-5)
+    for offset in (0.0, 0.003):
+        terms = np.append(np.linspace(offset, 9, 1000), np.inf).astype(np.float32)
+        left = np.empty_like(terms)
+        plc_exponential.decays(terms, 1.0, offset, left)
+        plc_exponential.missing(terms, 1.0, offset, left)
+        wanted = np.append(-np.expm1(-terms[:-1].astype(float)), 0)
+        np.testing.assert_allclose(left, wanted, rtol=2e-5)
 
 
 @pytest.mark.parametrize("kind", range(6))

@@ -7,7 +7,7 @@ from amiplan.channels.phy.g3_adaptation import g3_adaptation
 from amiplan.channels.phy.g3_bands import G3_BANDS, IEEE_1901_2_BANDS, with_mask, with_two_blocks
 from amiplan.channels.phy.g3_ofdm import modes as g3_modes
 from amiplan.channels.phy.g3_ofdm import own_threshold_db, threshold_db
-from amiplan.channels.phy.plc_adaptation import choose
+from amiplan.channels.phy.plc_choice import choose
 from amiplan.channels.phy.prime_adaptation import adaptive_modes, prime_adaptation
 from amiplan.channels.phy.prime_ofdm import Channels
 

@@ -188,13 +188,26 @@ def test_a_loop_too_long_to_close_is_the_tree_with_two_endless_stubs():
     assert np.abs(real - TECH.assess(tree, Scenario(), DRAWS).loss_db).max() > 3
 
 
-def test_emitters_leave_a_line_that_works_without_them_to_be_called_noisy():
+BURSTS = Scenario(powerline=LineScenario(severities={"typical": {"burst_rate_hz": 900.0, "burst_length_s": 1e-3}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "scenario"),
+    [
+        ({"emitter_ratio": 0.5}, Scenario()),
+        ({"mv_neighbours": 50, "mv_activity": 1.0, "mv_crosstalk_loss_db": 10.0}, Scenario()),
+        ({}, BURSTS),
+    ],
+    ids=["emitters", "neighbours", "bursts"],
+)
+def test_what_others_send_leaves_a_line_that_works_without_to_be_called_noisy(change, scenario):
     paths = feeder(14, step_m=30.0, phases=1)
-    loud = dataclasses.replace(TECH, emitter_ratio=0.5)
-    quality, quiet = loud.assess(paths, Scenario(), DRAWS), CALM.assess(paths, Scenario(), DRAWS)
+    loud = dataclasses.replace(CALM, **change)
+    quality, quiet = loud.assess(paths, scenario, DRAWS), CALM.assess(paths, Scenario(), DRAWS)
     killed = quiet.usable & ~quality.usable
     assert killed.any()
     assert np.all(quality.limit[killed] == Reason.NOISE)
+    assert (both(quiet) - both(quality)).max() > CALM.channel(Scenario()).quiet_db
 
 
 def test_dead_pairs_have_no_link_and_fail_for_attenuation():
@@ -205,6 +218,10 @@ def test_dead_pairs_have_no_link_and_fail_for_attenuation():
     assert np.all(quality.mode_up[dead & np.isneginf(quality.snr_up_db)] == -1)
     assert np.all(quality.limit[dead & np.isneginf(both(quality)[: dead.size])] == Reason.ATTENUATION)
     assert quality.loss_db[~dead].max() < 41
+    # of a pair that hears one way only, the loss is that of this way
+    one_way = np.isneginf(quality.snr_up_db) != np.isneginf(quality.snr_down_db)
+    assert one_way.any()
+    assert np.isfinite(quality.loss_db[one_way]).all()
 
 
 def test_the_feeder_view_shows_what_the_links_say():

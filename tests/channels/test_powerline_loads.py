@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from amiplan.channels.draws import Draws, MedianDraws, mix
 from amiplan.channels.paths import CUSTOMER_CLASSES
-from amiplan.channels.powerline.appliances import appliance_table
+from amiplan.channels.powerline.appliance_rows import rows_of
+from amiplan.channels.powerline.appliances import INSTALLATION_PARTS, appliance_table
 from amiplan.channels.powerline.loads import SKIN_REFERENCE_HZ, devices, house_admittance_s
 
 KEYS = mix(np.arange(400, dtype=np.uint64))
@@ -258,6 +259,32 @@ def test_users_change_rows_hours_and_installations():
     np.testing.assert_array_equal(appliance_table({"hours": given["hours"]}).installation_high, plain.installation_high)
     silent = appliance_table({"appliances": {"media": {"hours": "siesta"}}, "hours": given["hours"]})
     assert silent.running_at(12.0)[media] == 0
+
+
+@pytest.mark.parametrize("part", ["riser_ohm", "riser_uh", "wiring_uf", "wiring_ohm"])
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("kind", range(7), ids=CUSTOMER_CLASSES)
+def test_every_number_of_an_installation_counts_for_its_class_alone(kind, end, part):
+    plain, row = appliance_table(), list(INSTALLATION_PARTS).index(part)
+    limits = {"low": plain.installation_low[kind, row], "high": plain.installation_high[kind, row]}
+    value = limits[end] / INSTALLATION_PARTS[part]
+    table = appliance_table({"installations": {CUSTOMER_CLASSES[kind]: {f"{part}_{end}": value * 0.9}}})
+    classes = (np.arange(70) % 7).astype(np.int8)
+    before, after = (admittance(keys=KEYS[:70], kind=classes, table=one) for one in (plain, table))
+    assert np.all(np.any(before != after, axis=(0, 2)) == (classes == kind))
+
+
+@pytest.mark.parametrize("profile", rows_of("load_hours.csv"))
+def test_every_hour_of_a_profile_counts_then_and_for_its_appliances(profile):
+    rows, plain = rows_of("appliances.csv").values(), appliance_table().running
+    using = np.array([row["hours"] == profile for row in rows])
+    assert using.any()
+    course = [float(share) for share in rows_of("load_hours.csv")[profile].values()]
+    for hour in range(24):
+        other = [*course[:hour], 0.0 if course[hour] > 0.3 else 1.0, *course[hour + 1 :]]
+        moved = appliance_table({"hours": {profile: other}}).running != plain
+        assert moved[using, hour].all()
+        assert moved.sum() == using.sum()
 
 
 @pytest.mark.parametrize(

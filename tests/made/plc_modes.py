@@ -9,7 +9,8 @@ from amiplan.channels.phy.modem.interleaving import symbol_order
 from amiplan.channels.phy.plc_adaptation import Adaptation
 from amiplan.channels.phy.plc_curve_fit import row_of
 from amiplan.channels.phy.plc_curves import error_ratio, threshold_db
-from amiplan.channels.phy.plc_effective_snr import detected_snr, state_share
+from amiplan.channels.phy.plc_effective_snr import detected_snr
+from amiplan.channels.phy.plc_mapping import state_share
 from amiplan.channels.phy.plc_waveforms import WAVEFORMS
 from scipy.optimize import brentq
 

@@ -9,7 +9,9 @@ import made_cases as made
 import numpy as np
 import pytest
 from amiplan.studies.case import Case
+from amiplan.studies.commands import run_case
 from amiplan.studies.run import run
+from amiplan.studies.settings import UserError
 from amiplan.studies.study import Study
 from amiplan.studies.workers import Workers
 from hypothesis import HealthCheck, given, settings
@@ -137,6 +139,17 @@ def test_the_tier_can_be_switched_off(street: Path) -> None:
     case = made.made_case(street, {"g3_plc": {}})
     fast = replace(case.settings, simulation=replace(case.settings.simulation, tier="fast"))
     assert study_of(replace(case, settings=fast)).tiers.empty
+
+
+def test_a_demo_replaces_only_a_folder_that_it_made(street: Path, tmp_path: Path) -> None:
+    case = made.made_case(street, {"nb_iot": {}})
+    for _ in range(2):
+        assert "Report:" in run_case(case, tmp_path / "made", own_demo=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep")
+    with pytest.raises(UserError, match="not made by"):
+        run_case(case, tmp_path / "mine", own_demo=True)
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "keep"
 
 
 def test_a_map_without_any_feeder_still_runs(tmp_path: Path) -> None:

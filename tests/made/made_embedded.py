@@ -1,0 +1,82 @@
+"""The two embedded areas, run whole, and what the golden files keep of them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import made_cases as made
+import pytest
+from amiplan.studies.case import Case, embedded_cases, read_case
+from amiplan.studies.run import run
+from amiplan.studies.states import meter_states
+from amiplan.studies.study import Study
+from amiplan.studies.summary import main_reason
+from amiplan.studies.workers import Workers
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+TOLERANCE = {"served": 0.01, "eac": 0.01, "sites": 0.0, "meters": 0.0}
+"""Relative tolerance by the last word of a figure's name."""
+
+
+@cache
+def study_of(area: str) -> Study:
+    """A shipped case as it is, on two cores."""
+    return run(read_case(embedded_cases()[area]), Workers(2))
+
+
+def quick(area: str, replications: int = 2, tier: str = "fast") -> Case:
+    """A shipped case with few replications, in the fast tier unless told."""
+    case = read_case(embedded_cases()[area])
+    simulation = replace(case.settings.simulation, replications=replications, tier=tier)
+    return replace(case, settings=replace(case.settings, simulation=simulation))
+
+
+def figures(study: Study) -> dict[str, Any]:
+    """The golden figures of a study."""
+    kept: dict[str, Any] = {"meters": study.area.n_meters_in}
+    for row, result in zip(study.tco.to_dict("records"), study.results, strict=True):
+        name = row["technology"]
+        kept[f"{name}_served"] = int(row["n_served"])
+        kept[f"{name}_sites"] = int(result.plan.built.sum())
+        kept[f"{name}_eac"] = round(float(row["eac_per_meter"]), 2)
+        kept[f"{name}_reason"] = main_reason(meter_states(study, result)).split(" ")[0]
+    return kept
+
+
+def check_key_figures(area: str, update: bool) -> None:
+    """Hold the figures of an area against its golden file, or rewrite the file."""
+    found, path = figures(study_of(area)), GOLDEN / f"{area}.toml"
+    if update:
+        lines = [f"{name} = {json.dumps(value)}" for name, value in found.items()]
+        path.write_text(f"# Key figures of the embedded case {area}.\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    expected = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        if isinstance(value, str):
+            assert found[name] == value, name
+        else:
+            assert found[name] == pytest.approx(value, rel=TOLERANCE[name.rsplit("_", 1)[-1]]), name
+
+
+def check_conservation(area: str) -> None:
+    """Every meter of the map is in every table."""
+    study = study_of(area)
+    assert made.sums_to_all(study.meters, study.area.n_meters_in)
+    assert (study.kpis["n"] == study.area.n_meters_in).all()
+    assert (study.tco["n_meters"] == study.area.n_meters_in).all()
+
+
+def cheapest(study: Study) -> str:
+    """The technology with the lowest cost at equal service."""
+    return str(study.tco.set_index("technology")["eac_per_meter"].idxmin())
+
+
+def roof_rent(study: Study, technology: str) -> float:
+    """What a technology pays for commercial roofs over the years, undiscounted."""
+    items = study.cost.query("technology == @technology and item_id == 'rent_roof_commercial'")
+    return float(items["amount"].abs().sum())
