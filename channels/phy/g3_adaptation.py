@@ -21,7 +21,7 @@ RELIABLE_HEADER = 0.01
 def g3_adaptation(
     table: tuple[Mode, ...], state_of_bin: Array, *, loss_db: float, margin_db: float, mains_hz: float
 ) -> Adaptation:
-    """Columns for `plc_adaptation.choose`.
+    """Columns for `plc_choice.choose`.
 
     Parameters
     ----------

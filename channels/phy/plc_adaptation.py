@@ -1,24 +1,16 @@
-"""Which mode a power line link takes: the fastest whose effective SNR holds, over carriers and mains phases.
-
-One compiled loop over links, single precision, without a temporary of links x mains phases x carriers.
-"""
+"""The modes of a power line family on one band, as columns: waveforms, sub-bands, thresholds, rates, header."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .plc_choice import Rules, choose_links, mode_values
-from .plc_choice_woven import choose_woven, woven_values
-from .plc_curve_fit import Curves, row_of
-from .plc_curves import error_ratio, scale
-from .plc_effective_snr import check_share, erasure_loss_db, mapping
-from .plc_flat import Mapping
+from .plc_curve_fit import row_of
+from .plc_curves import scale
 from .plc_waveforms import WAVEFORMS
 
 Array = NDArray[Any]
@@ -156,168 +148,3 @@ def _check(table: Adaptation) -> None:
         raise ValueError("one family compares either symbols or carriers; do not mix g3 and prime waveforms")
     if True in pairs and table.subband_of_carrier[0] >= 0:
         raise ValueError("the lowest carrier is the reference of the one above it; give it sub-band -1")
-
-
-class Choice(NamedTuple):
-    """What each link carries in one direction.
-
-    robust_snr_db : (n,) effective SNR of the robust mode on all carriers [dB]
-    mode : (n,) int8, fastest mode that holds; -1 where the robust one does not
-    snr_db : (n,) effective SNR of that mode on its carriers; of the robust one where there is no mode [dB]
-    mean_snr_db : (n,) mean over carriers and the half cycle of the SNR in dB
-    """
-
-    robust_snr_db: Array
-    mode: Array
-    snr_db: Array
-    mean_snr_db: Array
-
-
-def _tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -> tuple[Mapping, Rules]:
-    """The kernel's tables of a family; those of the stored curves are kept."""
-    return _kept_tables(one, erasure_ratio) if curves is None else _made_tables(one, curves, erasure_ratio)
-
-
-@lru_cache(maxsize=8)
-def _kept_tables(one: Adaptation, erasure_ratio: float) -> tuple[Mapping, Rules]:
-    return _made_tables(one, None, erasure_ratio)
-
-
-def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -> tuple[Mapping, Rules]:
-    band = one.subband_of_carrier
-    table = mapping(
-        (*one.waveforms, one.header),
-        np.append(one.beta, one.header_beta),
-        band >= 0,
-        one.state_of_bin,
-        symbol_bins=one.symbol_bins,
-        window_bins=one.window_bins,
-        loss_db=one.loss_db,
-        curves=curves,
-    )
-    carriers = np.bincount(band[band >= 0]).astype(np.float64)
-    wave, thresholds = one.mode_waveform, one.threshold_db
-    table = table._replace(erased_db=_erased_db(one, erasure_ratio))
-    return table, Rules(
-        wave,
-        one.mode_subbands,
-        thresholds,
-        len(one.waveforms),
-        one.header_threshold_db,
-        one.header_floor_db,
-        band,
-        carriers,
-    )
-
-
-def _erased_db(one: Adaptation, erasure_ratio: float) -> Array:
-    """(n_waveforms + 1,) what erased symbols cost each waveform at its lowest threshold, the header last [dB]."""
-    lowest = [one.threshold_db[one.mode_waveform == row].min() for row in range(len(one.waveforms))]
-    return np.array(
-        [
-            erasure_loss_db(floor_db, beta, WAVEFORMS[name].detection, erasure_ratio)
-            if WAVEFORMS[name].interleaving == "frame"
-            else 0.0
-            for name, beta, floor_db in zip(
-                (*one.waveforms, one.header),
-                (*one.beta, one.header_beta),
-                (*lowest, one.header_threshold_db),
-                strict=True,
-            )
-        ]
-    )
-
-
-def choose(
-    power: Array,
-    heard: Array,
-    over_noise: Array,
-    adaptation: Adaptation,
-    erasure_ratio: float = 0.0,
-    *,
-    curves: Curves | None = None,
-) -> Choice:
-    """Mode and effective SNR of every link in one direction.
-
-    Parameters
-    ----------
-    power : (n, n_states, n_carriers) float32
-        Received power over sent power in each network state, linear; 0 where nothing arrives.
-    heard : (n,) int
-        Row of the receiver in ``over_noise``.
-    over_noise : (n_rows, n_bins, n_carriers) float32
-        Level of a carrier over the receiver's noise in each part of the half cycle, linear.
-    adaptation
-        Modes of the family.
-    erasure_ratio
-        Share of symbols that impulses wipe out, 0 to 1. Where a frame is woven as a whole it stands as a loss, exact
-        at the threshold, so that strong links keep telling how strong they are.
-
-    Returns
-    -------
-    Choice. A mode above the first is taken where the first one and the header hold and its effective SNR on its best
-    sub-bands (ranked by their own mean decay) reaches its threshold. Raises ValueError where shapes do not fit.
-    """
-    _check_links(power, heard, over_noise, adaptation)
-    check_share(erasure_ratio)
-    table, rules = _tables(adaptation, curves, float(erasure_ratio))
-    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
-    if adaptation.framed:
-        return Choice(*choose_links(*arrays, table, rules))
-    return Choice(*choose_woven(*arrays, table, rules, float(erasure_ratio)))
-
-
-def _check_links(power: Array, heard: Array, over_noise: Array, one: Adaptation) -> None:
-    """Refuse shapes that do not fit each other."""
-    bins, carriers = one.state_of_bin.size, one.subband_of_carrier.size
-    states = int(one.state_of_bin.max()) + 1
-    if power.ndim != 3 or power.shape[1] < states or power.shape[2] != carriers:
-        raise ValueError(f"power has shape {power.shape}; this band needs (n, {states}, {carriers})")
-    if over_noise.ndim != 3 or over_noise.shape[1:] != (bins, carriers):
-        raise ValueError(f"over_noise has shape {over_noise.shape}; this band needs (n_rows, {bins}, {carriers})")
-    if heard.shape != power.shape[:1] or np.any((heard < 0) | (heard >= over_noise.shape[0])):
-        raise ValueError(f"heard must name one of the {over_noise.shape[0]} rows of over_noise for every link")
-
-
-class Numbers(NamedTuple):
-    """What a few links offer to every mode, for views.
-
-    snr_db : (n, n_bins, n_carriers) SNR per carrier and part of the half cycle
-    mode_snr_db : (n, n_modes) effective SNR of each mode on its best sub-bands
-    header_snr_db : (n,) effective SNR of the header
-    error_ratio : (n, n_modes) share of payloads lost at the implementation loss of the family, header not counted
-    """
-
-    snr_db: Array
-    mode_snr_db: Array
-    header_snr_db: Array
-    error_ratio: Array
-
-
-def numbers(
-    power: Array,
-    heard: Array,
-    over_noise: Array,
-    adaptation: Adaptation,
-    n_bytes: ArrayLike,
-    erasure_ratio: float = 0.0,
-    *,
-    curves: Curves | None = None,
-) -> Numbers:
-    """Every number behind `choose`, for links that somebody looks at.
-
-    Parameters as in `choose`;  n_bytes : (n_modes,) PSDU of each mode, or one for all.
-    """
-    _check_links(power, heard, over_noise, adaptation)
-    check_share(erasure_ratio)
-    table, rules = _tables(adaptation, curves, float(erasure_ratio))
-    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
-    if adaptation.framed:
-        values, snr = mode_values(*arrays, table, rules)
-    else:
-        values, snr = woven_values(*arrays, table, rules, float(erasure_ratio))
-    rows = np.array([row_of(name) for name in adaptation.waveforms])[adaptation.mode_waveform]
-    lost = error_ratio(rows, values[:, :-1] - adaptation.loss_db, n_bytes, curves=curves)
-    with np.errstate(divide="ignore"):
-        carrier_db = 10 * np.log10(snr.astype(np.float64))
-    return Numbers(carrier_db, values[:, :-1], values[:, -1], lost)

@@ -1,270 +1,198 @@
-"""Kernels of the choice of a mode where frames are woven as a whole: cheap tests first, tone maps where they matter.
+"""Which mode a power line link takes: the fastest whose effective SNR holds, over carriers and mains phases.
 
-Families woven symbol by symbol have kernels of their own (`plc_choice_woven`): compiled together with these, every use
-of G3 would wait for the compilation of both.
+One compiled loop over links, single precision, without a temporary of links x mains phases x carriers.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .plc_exponential import decays, decibel, flat_snr, least, log2_terms, padded, total
-from .plc_flat import Mapping, detect_terms, fill_terms, frame_db
+from .plc_adaptation import Adaptation
+from .plc_choice_frames import choose_links, mode_values
+from .plc_choice_symbols import choose_woven, woven_values
+from .plc_curve_fit import Curves, row_of
+from .plc_curves import error_ratio
+from .plc_desk import Rules
+from .plc_effective_snr import check_share, erasure_loss_db
+from .plc_flat import Mapping
+from .plc_mapping import mapping
+from .plc_waveforms import WAVEFORMS
 
 Array = NDArray[Any]
 
-_NONE = -1
+
+class Choice(NamedTuple):
+    """What each link carries in one direction.
+
+    robust_snr_db : (n,) effective SNR of the robust mode on all carriers [dB]
+    mode : (n,) int8, fastest mode that holds; -1 where the robust one does not
+    snr_db : (n,) effective SNR of that mode on its carriers; of the robust one where there is no mode [dB]
+    mean_snr_db : (n,) mean over carriers and the half cycle of the SNR in dB
+    """
+
+    robust_snr_db: Array
+    mode: Array
+    snr_db: Array
+    mean_snr_db: Array
 
 
-class Rules(NamedTuple):
-    """What the kernel asks of a mode: columns of `Adaptation`, the header as one more waveform."""
-
-    waveform: Array
-    subbands: Array
-    threshold_db: Array
-    header: int
-    header_threshold_db: float
-    header_floor_db: float
-    subband: Array
-    subband_carriers: Array
+def _tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -> tuple[Mapping, Rules]:
+    """The kernel's tables of a family; those of the stored curves are kept."""
+    return _kept_tables(one, erasure_ratio) if curves is None else _made_tables(one, curves, erasure_ratio)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def choose_links(
-    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules
-) -> tuple[Array, Array, Array, Array]:  # pragma: no cover - compiled
-    """`plc_adaptation.choose` link by link, frames woven as a whole."""
-    n, n_carriers = power.shape[0], power.shape[2]
-    robust_db, mode = np.full(n, -np.inf), np.full(n, -1, np.int8)
-    snr_db, mean_db = np.full(n, -np.inf), np.full(n, -np.inf)
-    desk = new_desk(table, rules, n_carriers)
-    top, head, n_subbands = rules.waveform.size - 1, rules.header, rules.subband_carriers.size
-    for i in range(n):
-        if not arrives(power[i]):
-            continue
-        fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
-        clear(desk)
-        mean_db[i] = mean_snr_db(n_carriers, table, desk)
-        detect_on(n_carriers, rules.waveform[0], table, desk)
-        robust_db[i] = _frame(rules.waveform[0], table, desk)
-        if rules.header_floor_db > -np.inf:
-            # the header may need more than the robust mode: the smaller of the two margins counts
-            detect_on(n_carriers, head, table, desk)
-            header_db = _frame(head, table, desk)
-            robust_db[i] = min(robust_db[i], header_db - rules.header_floor_db + rules.threshold_db[0])
-        snr_db[i] = robust_db[i]
-        if robust_db[i] < rules.threshold_db[0]:
-            continue
-        mode[i] = 0
-        # a larger scale never gives a smaller effective SNR: mostly the robust one already tells
-        known = table.detector[head] == table.detector[rules.waveform[0]]
-        known = known and table.beta[head] >= table.beta[rules.waveform[0]]
-        known = known and table.erased_db[head] <= table.erased_db[rules.waveform[0]]
-        if not (known and robust_db[i] >= rules.header_threshold_db):
-            detect_on(n_carriers, head, table, desk)
-            header_db = _frame(head, table, desk)
-            if header_db < rules.header_threshold_db:
-                continue
-        for m in range(top, 0, -1):
-            w, used = rules.waveform[m], rules.subbands[m]
-            if (used == n_subbands and m == top) or n_subbands == 1:
-                # most links carry the fastest mode on all carriers: no tone map is made for them
-                detect_on(n_carriers, w, table, desk)
-                value = _frame(w, table, desk)
-            else:
-                if not desk.mapped[w]:
-                    _map_tones(w, n_carriers, table, rules, desk)
-                value = desk.maps_db[w, used - 1]
-            if value >= rules.threshold_db[m]:
-                mode[i], snr_db[i] = m, value
-                break
-    return robust_db, mode, snr_db, mean_db
+@lru_cache(maxsize=8)
+def _kept_tables(one: Adaptation, erasure_ratio: float) -> tuple[Mapping, Rules]:
+    return _made_tables(one, None, erasure_ratio)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def mode_values(
-    power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules
-) -> tuple[Array, Array]:  # pragma: no cover - compiled
-    """(n, n_modes + 1) effective SNR of every mode and, last, of the header [dB]; (n, n_bins, n_carriers) SNR."""
-    n, n_carriers, n_modes = power.shape[0], power.shape[2], rules.waveform.size
-    n_bins = table.share.shape[0]
-    values, snr = np.full((n, n_modes + 1), -np.inf), np.empty((n, n_bins, n_carriers), np.float32)
-    desk = new_desk(table, rules, n_carriers)
-    for i in range(n):
-        fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
-        for j in range(n_bins * n_carriers):
-            snr[i, j // n_carriers, j % n_carriers] = desk.raw[j]
-        clear(desk)
-        for m in range(n_modes):
-            w = rules.waveform[m]
-            if not desk.mapped[w]:
-                _map_tones(w, n_carriers, table, rules, desk)
-            values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
-        detect_on(n_carriers, rules.header, table, desk)
-        values[i, -1] = _frame(rules.header, table, desk)
-    return values, snr
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _frame(w: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
-    """Flat SNR that stands for the detected terms on the desk, on all carriers [dB]."""
-    n_terms = table.share.shape[0] * table.data.size
-    return float(frame_db(desk.terms, n_terms, table.beta[w], table.detector[w], 0.0, desk.work) - table.erased_db[w])
-
-
-class Desk(NamedTuple):
-    """Scratch of one thread: SNR as received and as detected, and what is known about the link at hand."""
-
-    raw: Array
-    terms: Array
-    apart: Array
-    work: Array
-    detector: Array
-    parted: Array
-    mapped: Array
-    maps_db: Array
-    lowest: Array
-    log_mean: Array
-    order: Array
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def new_desk(table: Mapping, rules: Rules, n_carriers: int) -> Desk:  # pragma: no cover - compiled
-    """An empty desk."""
-    size = padded(table.share.shape[0] * n_carriers)
-    n_subbands = rules.subband_carriers.size
-    raw = np.full(size, np.float32(np.inf))
-    return Desk(
-        raw,
-        raw.copy(),
-        np.full(size, np.float32(np.inf)),
-        np.empty(size, np.float32),
-        np.full(1, _NONE),
-        np.zeros(1, np.bool_),
-        np.zeros(table.beta.size, np.bool_),
-        np.empty((table.beta.size, n_subbands)),
-        np.empty(n_subbands, np.float32),
-        np.empty(n_subbands),
-        np.empty(n_subbands, np.int64),
+def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -> tuple[Mapping, Rules]:
+    band = one.subband_of_carrier
+    table = mapping(
+        (*one.waveforms, one.header),
+        np.append(one.beta, one.header_beta),
+        band >= 0,
+        one.state_of_bin,
+        symbol_bins=one.symbol_bins,
+        window_bins=one.window_bins,
+        loss_db=one.loss_db,
+        curves=curves,
+    )
+    carriers = np.bincount(band[band >= 0]).astype(np.float64)
+    wave, thresholds = one.mode_waveform, one.threshold_db
+    table = table._replace(erased_db=_erased_db(one, erasure_ratio))
+    return table, Rules(
+        wave,
+        one.mode_subbands,
+        thresholds,
+        len(one.waveforms),
+        one.header_threshold_db,
+        one.header_floor_db,
+        band,
+        carriers,
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def arrives(power: Array) -> bool:  # pragma: no cover - compiled
-    """Whether anything arrives in any state on any carrier."""
-    for s in range(power.shape[0]):
-        for k in range(power.shape[1]):
-            if power[s, k] > 0:
-                return True
-    return False
+def erasure_cost_db(one: Adaptation, erasure_ratio: float) -> float:
+    """Most margin of the robust mode that erased symbols can cost; inf where each symbol stands by itself [dB]."""
+    if erasure_ratio == 0 or not one.framed:
+        return float("inf") if erasure_ratio else 0.0
+    costs = _erased_db(one, erasure_ratio)
+    return float(max(costs[one.mode_waveform[0]], costs[-1]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def clear(desk: Desk) -> None:  # pragma: no cover - compiled
-    """Forget the link before."""
-    desk.detector[0], desk.parted[0] = _NONE, False
-    for w in range(desk.mapped.size):
-        desk.mapped[w] = False
+def _erased_db(one: Adaptation, erasure_ratio: float) -> Array:
+    """(n_waveforms + 1,) what erased symbols cost each waveform at its lowest threshold, the header last [dB]."""
+    lowest = [one.threshold_db[one.mode_waveform == row].min() for row in range(len(one.waveforms))]
+    return np.array(
+        [
+            erasure_loss_db(floor_db, beta, WAVEFORMS[name].detection, erasure_ratio)
+            if WAVEFORMS[name].interleaving == "frame"
+            else 0.0
+            for name, beta, floor_db in zip(
+                (*one.waveforms, one.header),
+                (*one.beta, one.header_beta),
+                (*lowest, one.header_threshold_db),
+                strict=True,
+            )
+        ]
+    )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def detect_on(n_carriers: int, w: int, table: Mapping, desk: Desk) -> None:  # pragma: no cover - compiled
-    """Have the SNR on the desk as the detector of waveform ``w`` sees it."""
-    if desk.detector[0] != table.detector[w]:
-        detect_terms(desk.raw, table.share.shape[0], n_carriers, table.detector[w], table.silent, desk.terms)
-        desk.detector[0] = table.detector[w]
-        desk.parted[0] = False
+def choose(
+    power: Array,
+    heard: Array,
+    over_noise: Array,
+    adaptation: Adaptation,
+    erasure_ratio: float = 0.0,
+    *,
+    curves: Curves | None = None,
+) -> Choice:
+    """Mode and effective SNR of every link in one direction.
+
+    Parameters
+    ----------
+    power : (n, n_states, n_carriers) float32
+        Received power over sent power in each network state, linear; 0 where nothing arrives.
+    heard : (n,) int
+        Row of the receiver in ``over_noise``.
+    over_noise : (n_rows, n_bins, n_carriers) float32
+        Level of a carrier over the receiver's noise in each part of the half cycle, linear.
+    adaptation
+        Modes of the family.
+    erasure_ratio
+        Share of symbols that impulses wipe out, 0 to 1. Where a frame is woven as a whole it stands as a loss, exact
+        at the threshold, so that strong links keep telling how strong they are.
+
+    Returns
+    -------
+    Choice. A mode above the first is taken where the first one and the header hold and its effective SNR on its best
+    sub-bands (ranked by their own mean decay) reaches its threshold. Raises ValueError where shapes do not fit.
+    """
+    _check_links(power, heard, over_noise, adaptation)
+    check_share(erasure_ratio)
+    table, rules = _tables(adaptation, curves, float(erasure_ratio))
+    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
+    if adaptation.framed:
+        return Choice(*choose_links(*arrays, table, rules))
+    return Choice(*choose_woven(*arrays, table, rules, float(erasure_ratio)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def mean_snr_db(n_carriers: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
-    """Mean over data carriers and mains phases of the SNR in dB; -inf where one is dead."""
-    n_bins = table.share.shape[0]
-    log2_terms(desk.raw, n_bins * n_carriers, desk.work)
-    for k in table.silent:
-        for b in range(n_bins):
-            desk.work[b * n_carriers + k] = 0.0
-    mean = total(desk.work, n_bins * n_carriers) / (n_bins * table.data.size)
-    return 10.0 * np.log10(2.0) * mean if _all_alive(n_bins, n_carriers, table.data, desk.raw) else -np.inf
+def _check_links(power: Array, heard: Array, over_noise: Array, one: Adaptation) -> None:
+    """Refuse shapes that do not fit each other."""
+    bins, carriers = one.state_of_bin.size, one.subband_of_carrier.size
+    states = int(one.state_of_bin.max()) + 1
+    if power.ndim != 3 or power.shape[1] < states or power.shape[2] != carriers:
+        raise ValueError(f"power has shape {power.shape}; this band needs (n, {states}, {carriers})")
+    if over_noise.ndim != 3 or over_noise.shape[1:] != (bins, carriers):
+        raise ValueError(f"over_noise has shape {over_noise.shape}; this band needs (n_rows, {bins}, {carriers})")
+    if heard.shape != power.shape[:1] or np.any((heard < 0) | (heard >= over_noise.shape[0])):
+        raise ValueError(f"heard must name one of the {over_noise.shape[0]} rows of over_noise for every link")
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _all_alive(n_bins: int, n_carriers: int, data: Array, snr: Array) -> bool:  # pragma: no cover - compiled
-    """Whether every data carrier has some SNR in every part of the half cycle."""
-    if least(snr) > 0.0:
-        return True
-    for k in data:
-        for b in range(n_bins):
-            if not snr[b * n_carriers + k] > 0.0:
-                return False
-    return True
+class Numbers(NamedTuple):
+    """What a few links offer to every mode, for views.
+
+    snr_db : (n, n_bins, n_carriers) SNR per carrier and part of the half cycle
+    mode_snr_db : (n, n_modes) effective SNR of each mode on its best sub-bands
+    header_snr_db : (n,) effective SNR of the header
+    error_ratio : (n, n_modes) share of payloads lost at the implementation loss of the family, header not counted
+    """
+
+    snr_db: Array
+    mode_snr_db: Array
+    header_snr_db: Array
+    error_ratio: Array
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _part(n_carriers: int, table: Mapping, rules: Rules, desk: Desk) -> None:  # pragma: no cover - compiled
-    """Lowest SNR of each sub-band, and every term above that of its own."""
-    n_bins = table.share.shape[0]
-    lowest = desk.work[:n_carriers]
-    bits, least_bits = desk.terms.view(np.int32), lowest.view(np.int32)
-    for k in range(n_carriers):
-        lowest[k] = np.inf
-    for b in range(n_bins):
-        here_bits = bits[b * n_carriers : (b + 1) * n_carriers]
-        for k in range(n_carriers):
-            least_bits[k] = min(here_bits[k], least_bits[k])
-    for band in range(desk.lowest.size):
-        desk.lowest[band] = np.inf
-    for k in table.data:
-        desk.lowest[rules.subband[k]] = min(desk.lowest[rules.subband[k]], lowest[k])
-    for k in range(n_carriers):
-        lowest[k] = desk.lowest[max(rules.subband[k], 0)]
-    for b in range(n_bins):
-        here = desk.terms[b * n_carriers : (b + 1) * n_carriers]
-        above = desk.apart[b * n_carriers : (b + 1) * n_carriers]
-        for k in range(n_carriers):
-            above[k] = here[k] - lowest[k]
+def numbers(
+    power: Array,
+    heard: Array,
+    over_noise: Array,
+    adaptation: Adaptation,
+    n_bytes: ArrayLike,
+    erasure_ratio: float = 0.0,
+    *,
+    curves: Curves | None = None,
+) -> Numbers:
+    """Every number behind `choose`, for links that somebody looks at.
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _map_tones(
-    w: int, n_carriers: int, table: Mapping, rules: Rules, desk: Desk
-) -> None:  # pragma: no cover - compiled
-    """Effective SNR of a waveform on its best 1, 2, ... sub-bands, ranked by their own mean decay."""
-    n_bins, n_subbands, beta = table.share.shape[0], rules.subband_carriers.size, table.beta[w]
-    detect_on(n_carriers, w, table, desk)
-    if not desk.parted[0]:
-        _part(n_carriers, table, rules, desk)
-        desk.parted[0] = True
-    decays(desk.apart, 1.0 / beta, 0.0, desk.work)
-    summed = desk.work[:n_carriers]
-    for b in range(1, n_bins):
-        here = desk.work[b * n_carriers : (b + 1) * n_carriers]
-        for k in range(n_carriers):
-            summed[k] += here[k]
-    log_mean, order = desk.log_mean, desk.order
-    for band in range(n_subbands):
-        log_mean[band] = 0.0
-    for k in table.data:
-        log_mean[rules.subband[k]] += summed[k]
-    for band in range(n_subbands):
-        log_mean[band] = np.log(log_mean[band] / (n_bins * rules.subband_carriers[band])) - desk.lowest[band] / beta
-        place = band
-        while place > 0 and log_mean[order[place - 1]] > log_mean[band]:
-            order[place] = order[place - 1]
-            place -= 1
-        order[place] = band
-    total_decay, carriers, strongest = 0.0, 0.0, -np.inf
-    for used in range(n_subbands):
-        band = order[used]
-        # ln of a growing sum of exponentials, the newest term the largest
-        total_decay *= np.exp(strongest - log_mean[band])
-        strongest = log_mean[band]
-        total_decay += rules.subband_carriers[band]
-        carriers += rules.subband_carriers[band]
-        seen = -beta * min(np.log(total_decay / carriers) + strongest, 0.0)
-        desk.maps_db[w, used] = decibel(flat_snr(seen, table.detector[w])) - table.erased_db[w]
-    desk.mapped[w] = True
+    Parameters as in `choose`;  n_bytes : (n_modes,) PSDU of each mode, or one for all.
+    """
+    _check_links(power, heard, over_noise, adaptation)
+    check_share(erasure_ratio)
+    table, rules = _tables(adaptation, curves, float(erasure_ratio))
+    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
+    if adaptation.framed:
+        values, snr = mode_values(*arrays, table, rules)
+    else:
+        values, snr = woven_values(*arrays, table, rules, float(erasure_ratio))
+    rows = np.array([row_of(name) for name in adaptation.waveforms])[adaptation.mode_waveform]
+    lost = error_ratio(rows, values[:, :-1] - adaptation.loss_db, n_bytes, curves=curves)
+    with np.errstate(divide="ignore"):
+        carrier_db = 10 * np.log10(snr.astype(np.float64))
+    return Numbers(carrier_db, values[:, :-1], values[:, -1], lost)

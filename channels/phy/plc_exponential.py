@@ -95,13 +95,15 @@ def log2_terms(snr: Array, n_terms: int, out: Array) -> None:  # pragma: no cove
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def missing(snr: Array, per_beta: float, out: Array) -> None:  # pragma: no cover - compiled
-    """1 - exp(-snr / beta) of terms below 0.4 beta, wrong by less than 2e-5 of it; 0 of others."""
+def missing(snr: Array, per_beta: float, offset: float, out: Array) -> None:  # pragma: no cover - compiled
+    """1 - exp(-snr / beta) of every term in place of its `decays`, wrong by less than 2e-5 of it; 0 of infinite ones."""
     factor, zero, limit = np.float32(per_beta), np.float32(0.0), np.float32(0.4)
+    scale, endless = np.float32(np.exp(-offset * per_beta)), np.float32(np.inf)
     for j in range(snr.size):
         x = snr[j] * factor
         value = x * (_ONE - x * _I2 * (_ONE - x * _I3 * (_ONE - x * _I4 * (_ONE - x * _I5))))
-        out[j] = value if x < limit else zero
+        strong = _ONE - out[j] * scale if x < endless else zero
+        out[j] = value if x < limit else strong
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -110,9 +112,9 @@ def log_mean_decay(snr: Array, n_terms: int, beta: float, work: Array) -> float:
     smallest = np.float64(least(snr))
     decays(snr, 1.0 / beta, smallest, work)
     result = np.log(total(work, snr.size) / n_terms) - smallest / beta
-    if result > -0.25 / n_terms:
-        # nearly nothing decays: single precision loses it beside 1, and every term is small enough for its series
-        missing(snr, 1.0 / beta, work)
+    if result > -0.02:
+        # nearly nothing decays: single precision loses it beside 1
+        missing(snr, 1.0 / beta, smallest, work)
         result = np.log1p(-total(work, snr.size) / n_terms)
     return float(result)
 

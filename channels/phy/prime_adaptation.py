@@ -28,7 +28,7 @@ def adaptive_modes(channels: Channels, frame: str) -> tuple[Mode, ...]:
 def prime_adaptation(
     channels: Channels, frame: str, state_of_bin: Array, *, loss_db: float, margin_db: float, mains_hz: float
 ) -> Adaptation:
-    """Columns for `plc_adaptation.choose`; there is no tone map, every mode takes all carriers but the pilots.
+    """Columns for `plc_choice.choose`; there is no tone map, every mode takes all carriers but the pilots.
 
     Parameters
     ----------

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..draws import Draws
 from ..paths import CablePaths
-from ..phy.plc_adaptation import Adaptation, Choice, choose
+from ..phy.plc_adaptation import Adaptation
+from ..phy.plc_choice import Choice, choose, erasure_cost_db
 from ..scenario import Scenario
 from ..technology import LinkQuality, Reason
 from .channel import AreaChannel, area_channel, drawn_phases
@@ -64,7 +65,8 @@ def assess_links(
     -------
     LinkQuality. ``snr_*_db`` is the effective SNR on the carriers of the chosen mode (of the robust mode where there is
     none), the margin always that of the robust mode on all carriers; ``loss_db`` the mean attenuation of both
-    directions from source voltage to receiver voltage. Raises ValueError as the parts do, each naming its culprit.
+    directions, or of the one that is not dead, from source voltage to receiver voltage. Raises ValueError as the parts
+    do, each naming its culprit.
     """
     settings, n = line.channel(scenario), paths.n_links
     answer = _empty(n)
@@ -109,7 +111,7 @@ class _Directed:
     """All ordered pairs of one area, (n_members, n_members), first axis the sender.
 
     snr_db, margin_db, mode : see `LinkQuality`;  loss_db : from source voltage to receiver voltage
-    clean_db : margin if nobody on the network emitted, where the link fails, else the margin
+    clean_db : margin without emitters, neighbours' transformers and bursts, where the link fails, else the margin
     cross_db : what the receiver would gain by listening on the sender's phase at the same place
     """
 
@@ -125,9 +127,10 @@ class _Directed:
 class _Judge:
     """What turns received powers into modes and margins.
 
-    over, quiet : (n_rows, n_bins, n_carriers) float32 carrier level over noise with and without emitters
-    rise_db : (n_rows,) most that emitters add to the noise anywhere in band and half cycle
-    hope_db : a link that fails by more without emitters fails on the quietest line too
+    over, quiet : (n_rows, n_bins, n_carriers) float32 carrier level over noise, with and without what others send
+    rise_db : (n_rows,) most that the others' sending costs: its rise anywhere in band and half cycle, and bursts
+    hope_db : a link that fails by more without all that fails on the quietest line too
+    erased : share of symbols lost to bursts
     """
 
     over: Array
@@ -143,12 +146,12 @@ class _Judge:
         noise, level = channel.reception, settings.carrier_uv2
         quiet = np.asarray(level / noise.quiet_uv2, np.float32)
         over = quiet if noise.noise_uv2 is noise.quiet_uv2 else np.asarray(level / noise.noise_uv2, np.float32)
-        rise_db = 10 * np.log10((quiet / over).max(axis=(1, 2)))
         erased = erasure_ratio(settings.noise.impulses, settings.window_s)
+        rise_db = 10 * np.log10((quiet / over).max(axis=(1, 2))) + erasure_cost_db(adaptation, erased)
         return cls(over, quiet, rise_db, settings.quiet_db + settings.added_db, adaptation, erased)
 
     def judged(self, power: Array, heard: Array) -> tuple[Choice, Array, Array]:
-        """Choice, margin of the robust mode, and the same if nobody emitted; (n,) each.
+        """Choice, margin of the robust mode, and the same if nobody else sent and no burst fell; (n,) each.
 
         The last is the margin itself where the link holds, and an upper bound where that cannot change its reason: an
         effective SNR never rises by more than the largest rise of any carrier.
@@ -156,10 +159,13 @@ class _Judge:
         floor_db = self.adaptation.threshold_db[0]
         choice = choose(power, heard, self.over, self.adaptation, self.erased)
         margin = choice.robust_snr_db - floor_db
-        clean = np.where(margin < 0, margin + self.rise_db[heard], margin)
-        unsure = np.flatnonzero((margin < 0) & (clean + self.hope_db >= 0) & (self.rise_db[heard] > 0))
+        rise_db = self.rise_db[heard]
+        # bursts may cost everything: then nothing bounds what the link would have without them
+        bound = np.where(np.isinf(rise_db), np.inf, margin) + rise_db
+        clean = np.where(margin < 0, bound, margin)
+        unsure = np.flatnonzero((margin < 0) & (bound + self.hope_db >= 0) & (rise_db > 0))
         if unsure.size:
-            again = choose(power[unsure], heard[unsure], self.quiet, self.adaptation, self.erased)
+            again = choose(power[unsure], heard[unsure], self.quiet, self.adaptation)
             clean[unsure] = again.robust_snr_db - floor_db
         return choice, margin, clean
 
@@ -176,7 +182,8 @@ def _fill(answer: _Columns, channel: AreaChannel, settings: ChannelSettings, ada
             answer.snr_db[direction, link] = pair.snr_db[way]
             answer.margin_db[direction, link] = pair.margin_db[way]
             answer.mode[direction, link] = pair.mode[way]
-        answer.loss_db[link] = (pair.loss_db[ends] + pair.loss_db[ends[::-1]]) / 2
+        up, down = pair.loss_db[ends], pair.loss_db[ends[::-1]]
+        answer.loss_db[link] = np.where(np.isfinite(up) & np.isfinite(down), (up + down) / 2, np.minimum(up, down))
         answer.limit[link] = _limit(pair, ends, settings)
 
 
@@ -227,7 +234,8 @@ def _silent(n: int) -> _Directed:
 def _limit(pair: _Directed, ends: tuple[Array, Array], settings: ChannelSettings) -> Array:
     """What would have to change for the weaker direction: noise that was added, the phase, the noise, or the line.
 
-    Added noise comes first, where the link would work without emitters and offsets; then the phase, where it would work
+    Added noise comes first, where the link would work without emitters, neighbours, bursts and offsets; then the phase,
+    where it would work
     if the receiver sat on the sender's phase; noise counts as the limit where the link would work on a line quieter
     by two standard deviations of the spreads.
     """

@@ -14,6 +14,7 @@ from ..scenario import Scenario
 from .allocation import Permission, check_band, check_level
 from .channel_settings import ChannelSettings
 from .coupling import Driver
+from .end_parameters import EndParameters
 from .impulses import dense_rise
 from .mains import mains_states
 from .noise_parameters import NoiseParameters, Receiver
@@ -47,8 +48,8 @@ class Carriers:
 
 
 @dataclass(frozen=True)
-class LineParameters(NoiseParameters, ABC):
-    """Parameters of the line, its ends, its mains and its noise; a technology inherits them and names its carriers."""
+class LineParameters(EndParameters, NoiseParameters, ABC):
+    """Parameters of line and mains, with both ends and noise; a technology inherits them and names its carriers."""
 
     country: str = parameter(
         "DE", "", "where the network stands: decides which bands may be used and how loud", "ISO 3166-1 alpha-2"
@@ -56,7 +57,14 @@ class LineParameters(NoiseParameters, ABC):
     allow_band: str = parameter(
         "", "", "reason why a band without allocation is used all the same; printed in the report", "user"
     )
-    mains_hz: float = parameter(50.0, "Hz", "frequency of the mains", "EN 50160", minimum=16, maximum=400)
+    class_116: bool = parameter(
+        False,
+        "",
+        "devices of class 116, held to 116 dBuV from 95 to 148.5 kHz; false for class 134",
+        "EN 50065-1",
+        confidence="B",
+    )
+    mains_hz: float = parameter(50.0, "Hz", "frequency of the mains", "EN 50160", minimum=16, maximum=100)
     mains_bins: int = parameter(
         8,
         "1",
@@ -75,54 +83,6 @@ class LineParameters(NoiseParameters, ABC):
         minimum=0.01,
         maximum=0.99,
     )
-    tx_level_dbuv: float = parameter(
-        120.0,
-        "dBuV",
-        "source voltage of the transmitter, all carriers, rms",
-        "EN 50065-1: 134 dBuV peak less a crest of 4",
-        confidence="B",
-        minimum=60,
-        maximum=140,
-    )
-    source_ohm: float = parameter(
-        0.5,
-        "ohm",
-        "output impedance of the transmitter's amplifier; with the coupler 0.5 to 2 ohm",
-        "0.5 to 2 ohm in all, the split a choice",
-        confidence="C",
-        minimum=0.01,
-        maximum=50,
-    )
-    coupler_ohm: float = parameter(
-        0.5,
-        "ohm",
-        "coupler between the amplifier and each phase",
-        "0.5 to 2 ohm with the amplifier, the split a choice",
-        confidence="C",
-        minimum=0.01,
-        maximum=50,
-    )
-    receive_ohm: float = parameter(
-        100.0,
-        "ohm",
-        "impedance of an idle modem in the band, each phase it couples to",
-        "above 100 ohm",
-        confidence="C",
-        minimum=10,
-        maximum=1e5,
-    )
-    current_limit_a: float = parameter(
-        0.45,
-        "A",
-        "largest rms current of the line driver, all carriers and phases",
-        "TI AFE031: 1.5 A peak over a crest of 3 to 4",
-        confidence="B",
-        minimum=0.01,
-        maximum=20,
-    )
-    receiver_floor_dbuv: float = parameter(
-        26.0, "dBuV", "receiver's own noise over the band", "TI AFE031 data sheet: 20 uV rms", minimum=-40, maximum=100
-    )
     dead_loss_db: float = parameter(
         90.0,
         "dB",
@@ -132,79 +92,12 @@ class LineParameters(NoiseParameters, ABC):
         minimum=20,
         maximum=200,
     )
-    short_circuit_ratio: float = parameter(
-        0.04,
-        "1",
-        "short-circuit voltage of the transformers",
-        "usual distribution transformers",
-        confidence="B",
-        minimum=0.005,
-        maximum=0.2,
-    )
-    line_voltage_v: float = parameter(400.0, "V", "voltage between phases", "EN 50160", minimum=50, maximum=1000)
-    transformer_quality: float = parameter(
-        10.0,
-        "1",
-        "reactance over resistance of the transformer in the band",
-        "a choice",
-        confidence="C",
-        minimum=0.5,
-        maximum=1000,
-    )
-    transformer_capacitance_f: float = parameter(
-        5e-9, "F", "stray capacitance of the transformer", "1 to 10 nF", confidence="B", minimum=0, maximum=1e-6
-    )
-    mv_neighbours: int = parameter(
-        0,
-        "1",
-        "neighbouring transformers whose power line is heard through the medium voltage; 0 for none",
-        "depends on the network; a choice",
-        confidence="C",
-        minimum=0,
-        maximum=50,
-    )
-    mv_crosstalk_loss_db: float = parameter(
-        60.0,
-        "dB",
-        "attenuation from a neighbour's source through both transformers and the medium voltage to the own bus",
-        "20 to 60 dB a transformer, depending on frequency",
-        confidence="C",
-        minimum=0,
-        maximum=200,
-    )
-    mv_activity: float = parameter(
-        0.3,
-        "1",
-        "share of the time each neighbour transmits; counts as mean power",
-        "polling fills a part of the day",
-        confidence="C",
-        minimum=0,
-        maximum=1,
-    )
     phase_model: bool = parameter(
         True,
         "",
         "single-phase meters sit on a drawn phase and the phases couple; false puts everybody on one circuit",
         "switch, a choice",
         confidence="C",
-    )
-    site_phases: int = parameter(
-        3,
-        "",
-        "phases the concentrator couples to, 1 (drawn) or 3",
-        "concentrators inject on one or three",
-        confidence="C",
-        minimum=1,
-        maximum=3,
-    )
-    meter_coupler_phases: int = parameter(
-        1,
-        "",
-        "phases the modem of a three-phase meter couples to, 1 (drawn) or 3",
-        "most meters couple to one; some switch",
-        confidence="C",
-        minimum=1,
-        maximum=3,
     )
 
     @property
@@ -215,9 +108,7 @@ class LineParameters(NoiseParameters, ABC):
     def __post_init__(self) -> None:
         """Refuse values that contradict each other or name nothing known; ValueError naming the keys and the fix."""
         super().__post_init__()
-        for name in ("site_phases", "meter_coupler_phases"):
-            if getattr(self, name) not in (1, 3):
-                raise ValueError(f"{name} = {getattr(self, name)} does not exist; write 1 or 3")
+        self._check_couplers()
         mains_states(self.mains_bins, self.conduction_share, N_PHASES)
         self._check_regions()
         _ = self.band_notes
@@ -246,11 +137,12 @@ class LineParameters(NoiseParameters, ABC):
     def level_note(self) -> str:
         """What the transmitted level was checked against. Raises ValueError where the country allows less."""
         carriers, level_dbuv = self.carriers, self.tx_level_dbuv
-        if self.allow_band:
-            return f"{level_dbuv + CREST_DB:.1f} dBuV peak, not checked: {self.allow_band}"
+        if not self.permission.by_rule:
+            return f"{level_dbuv + CREST_DB:.1f} dBuV peak, not checked: no rule gives this band a limit"
         per_200_hz = level_dbuv - 10 * np.log10(carriers.frequency_hz.size * carriers.spacing_hz / 200.0)
         ends = float(carriers.frequency_hz[0]), float(carriers.frequency_hz[-1])
-        return check_level(self.country, *ends, level_dbuv + CREST_DB, float(per_200_hz))
+        peak_dbuv = level_dbuv + CREST_DB
+        return check_level(self.country, *ends, peak_dbuv, float(per_200_hz), class_116=self.class_116)
 
     @property
     def state_of_bin(self) -> Array:

@@ -26,8 +26,8 @@ class Reception:
     """Noise on every phase that a member of the block listens to, (n_rows, n_bins, n_carriers) float64 [uV^2].
 
     row : (n_members, n_phases) row of the noise, -1 on phases that the modem is not coupled to
-    quiet_uv2 : without emitters: background, impulses, interferers, neighbours' transformers, the receiver itself
-    noise_uv2 : with emitters; the same array where none stands in the block
+    quiet_uv2 : nobody near emits: background, impulses, interferers on the air, the receiver itself
+    noise_uv2 : with emitters and neighbours' transformers; the same array where there are none
     """
 
     row: Array
@@ -44,11 +44,12 @@ def reception(
     row = np.full(coupled.shape, -1)
     row[member, phase] = np.arange(member.size)
     quiet = _local(paths, plan, phases, settings, draws, member, phase)
-    state = settings.states(phases.n_phases).state_of_bin
+    noise = quiet
     if settings.crosstalk_uv2 > 0:
-        quiet += _crosstalk(plan, phases.n_phases, settings, solved)[member, phase][:, state]
+        state = settings.states(phases.n_phases).state_of_bin
+        noise = noise + _crosstalk(plan, phases.n_phases, settings, solved)[member, phase][:, state]
     emitted = _emissions(paths, plan, phases, settings, solved, draws, member, phase)
-    return Reception(row, quiet, quiet if emitted is None else quiet + emitted)
+    return Reception(row, quiet, noise if emitted is None else noise + emitted)
 
 
 def _local(

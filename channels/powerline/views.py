@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..draws import Draws
 from ..paths import CablePaths
-from ..phy.plc_adaptation import Adaptation, Choice, choose
-from ..phy.plc_effective_snr import state_share
+from ..phy.plc_adaptation import Adaptation
+from ..phy.plc_choice import Choice, choose
+from ..phy.plc_mapping import state_share
 from ..scenario import Scenario
 from .channel import AreaChannel, area_channel, drawn_phases
 from .channel_settings import ChannelSettings

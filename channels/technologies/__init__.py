@@ -41,11 +41,11 @@ def technology(name: str, **overrides: Any) -> Any:
     """
     known = all_technologies()
     if name not in known:
-        raise ValueError(f"technology {name!r} is unknown; nearest is {_nearest(name, known)!r}")
+        raise ValueError(f"technology {name!r} is unknown; {_nearest(name, known, 'amiplan technologies')}")
     items = {item.name: item for item in fields(known[name]) if item.metadata}
     for key, value in overrides.items():
         if key not in items:
-            raise ValueError(f"{name} has no parameter {key!r}; nearest is {_nearest(key, items)!r}")
+            raise ValueError(f"{name} has no parameter {key!r}; {_nearest(key, items, f'amiplan technologies {name}')}")
         _check(f"{name} {key}", value, items[key])
     return known[name](**{key: _as_declared(value, items[key]) for key, value in overrides.items()})
 
@@ -62,8 +62,10 @@ def _technologies_in(module: ModuleType) -> list[type[Any]]:
     ]
 
 
-def _nearest(word: str, known: Any) -> str:
-    return str(get_close_matches(word, list(known), n=1, cutoff=0.0)[0])
+def _nearest(word: str, known: Any, command: str) -> str:
+    """The word that was meant, or where to look where none is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"nearest is {near[0]!r}" if near else f"`{command}` lists what there is"
 
 
 def _check(what: str, value: Any, item: Field[Any]) -> None:

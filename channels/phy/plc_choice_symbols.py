@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .plc_choice import Rules, arrives, clear, detect_on, mean_snr_db, new_desk
+from .plc_desk import Rules, arrives, clear, detect_on, lay_out, mean_snr_db, new_desk
 from .plc_flat import Mapping, fill_terms, woven_db
 
 Array = NDArray[Any]
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 def choose_woven(
     power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
 ) -> tuple[Array, Array, Array, Array]:  # pragma: no cover - compiled
-    """`plc_adaptation.choose` link by link: the robust mode, the header, then modes from the fastest down."""
+    """`plc_choice.choose` link by link: the robust mode, the header, then modes from the fastest down."""
     n, n_carriers, n_modes = power.shape[0], power.shape[2], rules.waveform.size
     robust_db, mode = np.full(n, -np.inf), np.full(n, -1, np.int8)
     snr_db, mean_db = np.full(n, -np.inf), np.full(n, -np.inf)
@@ -52,15 +52,14 @@ def choose_woven(
 def woven_values(
     power: Array, heard: Array, over_noise: Array, table: Mapping, rules: Rules, erasure_ratio: float
 ) -> tuple[Array, Array]:  # pragma: no cover - compiled
-    """`plc_choice.mode_values` of the same families."""
+    """`plc_choice_frames.mode_values` of the same families."""
     n, n_carriers, n_modes = power.shape[0], power.shape[2], rules.waveform.size
     n_bins = table.share.shape[0]
     values, snr = np.full((n, n_modes + 1), -np.inf), np.empty((n, n_bins, n_carriers), np.float32)
     desk = new_desk(table, rules, n_carriers)
     for i in range(n):
         fill_terms(power[i], over_noise[heard[i]], table.share, desk.raw)
-        for j in range(n_bins * n_carriers):
-            snr[i, j // n_carriers, j % n_carriers] = desk.raw[j]
+        lay_out(desk, snr[i])
         clear(desk)
         for m in range(n_modes + 1):
             w = rules.header if m == n_modes else rules.waveform[m]
