@@ -96,7 +96,7 @@ def log2_terms(snr: Array, n_terms: int, out: Array) -> None:  # pragma: no cove
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def missing(snr: Array, per_beta: float, offset: float, out: Array) -> None:  # pragma: no cover - compiled
-    """1 - exp(-snr / beta) of every term in place of its `decays`, wrong by less than 2e-5 of it; 0 of infinite ones."""
+    """1 - exp(-snr / beta) of each term in place of its `decays`, wrong by less than 2e-5 of it; 0 of infinite ones."""
     factor, zero, limit = np.float32(per_beta), np.float32(0.0), np.float32(0.4)
     scale, endless = np.float32(np.exp(-offset * per_beta)), np.float32(np.inf)
     for j in range(snr.size):
