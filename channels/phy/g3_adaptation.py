@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plc_curves
-from .g3_ofdm import HEADER_ERROR_RATIO, Mode, best_rate_bps, own_threshold_db, threshold_db
+from .g3_ofdm import (
+    HEADER_ERROR_RATIO,
+    Mode,
+    best_rate_bps,
+    own_threshold_db,
+    payload_symbols,
+    reference_bytes,
+    threshold_db,
+)
 from .plc_adaptation import Adaptation, adaptation
 from .plc_waveforms import WAVEFORMS
 
@@ -31,8 +39,8 @@ def g3_adaptation(
     mains_hz
         Mains frequency [Hz].
 
-    The header is sent differentially even where the payload is coherent, and then needs more than the robust mode: each
-    is judged in its own mapping, and the smaller margin counts.
+    The header is judged in a mapping of its own, and the smaller margin counts: it is sent differentially even where
+    the payload is coherent, and lasts less than a half cycle of the mains, so that noise may cover all of it.
     """
     plan, per_bin = table[0].plan, 2 * mains_hz * len(state_of_bin)
     coherent = table[0].waveform.detection == "coherent"
@@ -50,7 +58,9 @@ def g3_adaptation(
         symbol_bins=plan.symbol_s * per_bin,
         window_bins=plan.window_s * per_bin,
         loss_db=loss_db,
-        header_floor_db=header_snr_db(plan.header, HEADER_ERROR_RATIO) + loss_db if coherent else -np.inf,
+        header_floor_db=header_snr_db(plan.header, HEADER_ERROR_RATIO) + loss_db,
+        mode_symbols=[int(payload_symbols(np.array(reference_bytes(mode)), mode)) for mode in table],
+        header_symbols=plan.header_symbols,
     )
 
 

@@ -183,11 +183,21 @@ def airtime_s(psdu_bytes: Array, mode: Mode) -> Array:
     >>> round(float(airtime_s(np.array(133), full_mode("ROBO", G3_BANDS["cenelec-a"]))) * 1e3, 1)
     190.3
     """
+    return frame_s(payload_symbols(psdu_bytes, mode), mode.plan)
+
+
+def payload_symbols(psdu_bytes: Array, mode: Mode) -> Array:
+    """Symbols behind the header of the shortest frame that carries so much; parameters and errors as `airtime_s`.
+
+    >>> from .g3_bands import G3_BANDS
+    >>> int(payload_symbols(np.array(133), full_mode("ROBO", G3_BANDS["cenelec-a"])))
+    252
+    """
     n_symbols, psdu = _frames(mode)
     size = np.asarray(psdu_bytes)
     if np.any(bad := (size <= 0) | (size > (most := psdu.max(initial=0)))):
         raise ValueError(f"a PSDU of {size[bad].flat[0]} B does not fit {mode.name}; send 1 to {most} B")
-    return frame_s(n_symbols[np.searchsorted(psdu, size)], mode.plan)
+    return np.asarray(n_symbols[np.searchsorted(psdu, size)])
 
 
 def header_error_ratio(snr_db: Array, loss_db: float, plan: BandPlan, preamble_snr_db: float) -> Array:
@@ -241,5 +251,9 @@ def threshold_db(mode: Mode, loss_db: float) -> float:
 
 def own_threshold_db(mode: Mode) -> float:
     """Effective SNR at which a tenth of the payloads of the reference length is lost, the header left aside [dB]."""
-    size = min(mode.waveform.reference_bytes, largest_psdu_bytes(mode))
-    return float(plc_curves.threshold_db(mode.waveform.name, size))
+    return float(plc_curves.threshold_db(mode.waveform.name, reference_bytes(mode)))
+
+
+def reference_bytes(mode: Mode) -> int:
+    """PSDU for which a mode is judged: that of its waveform, or the largest of the band, if that is shorter."""
+    return min(mode.waveform.reference_bytes, largest_psdu_bytes(mode))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .plc_curve_fit import row_of
 from .plc_curves import scale
+from .plc_starts import LONGEST_HALF_CYCLES
 from .plc_waveforms import WAVEFORMS
 
 Array = NDArray[Any]
@@ -25,13 +26,14 @@ class Adaptation:
     threshold_db : (n_modes,) effective SNR needed, implementation loss and reserve included
     rate_bps : (n_modes,) rising
     header, header_beta, header_threshold_db : waveform of the frame header; modes above the first need it
-    header_floor_db : effective SNR of the header that even the first mode needs, where its own threshold does not
-        already say so; -inf where it does
+    header_floor_db : effective SNR of the header that even the first mode needs; -inf where nobody asks
     subband_of_carrier : (n_carriers,) 0 to n - 1; -1 where a carrier bears no data (notched, or a pilot)
     state_of_bin : (n_bins,) network state in each part of the half cycle
     symbol_bins, window_bins : symbol period and receiver's window in parts of the half cycle
-    loss_db : implementation loss that the thresholds contain; modes interleaved over less than a frame lose symbols one
-        by one and need it apart
+    loss_db : implementation loss that the thresholds contain; short frames, and modes interleaved over less than a
+        frame, need it apart
+    mode_symbols, header_symbols : (n_modes,) symbols of a payload of the reference length, and of the header: short
+        ones see a part of the half cycle; 0 for long ones
     """
 
     waveforms: tuple[str, ...]
@@ -49,6 +51,8 @@ class Adaptation:
     window_bins: float = 0.0
     loss_db: float = 0.0
     header_floor_db: float = -np.inf
+    mode_symbols: Array | None = None
+    header_symbols: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse tables that contradict themselves."""
@@ -58,6 +62,18 @@ class Adaptation:
     def framed(self) -> bool:
         """Whether frames are woven as a whole; all waveforms of a family are, or none."""
         return WAVEFORMS[self.header].interleaving == "frame"
+
+    @property
+    def span(self) -> Array:
+        """(n_waveforms + 1, n_subbands) length of short frames in parts of the half cycle, the header's last.
+
+        0 for long ones, and for sub-bands on which no mode uses the waveform.
+        """
+        parts = np.zeros((len(self.waveforms) + 1, self.n_subbands))
+        if self.mode_symbols is not None:
+            parts[self.mode_waveform, self.mode_subbands - 1] = self.mode_symbols * self.symbol_bins
+        parts[-1, -1] = self.header_symbols * self.symbol_bins
+        return np.where(parts < LONGEST_HALF_CYCLES * self.state_of_bin.size, parts, 0.0)
 
     @property
     def n_subbands(self) -> int:
@@ -78,6 +94,8 @@ def adaptation(
     window_bins: float = 0.0,
     loss_db: float = 0.0,
     header_floor_db: float = -np.inf,
+    mode_symbols: ArrayLike | None = None,
+    header_symbols: float = 0.0,
 ) -> Adaptation:
     """An `Adaptation` from a table of modes, with the stored scales of the effective SNR.
 
@@ -109,6 +127,8 @@ def adaptation(
         float(window_bins),
         float(loss_db),
         float(header_floor_db),
+        None if mode_symbols is None else np.asarray(mode_symbols, np.float64),
+        float(header_symbols),
     )
 
 
@@ -126,6 +146,10 @@ def _check(table: Adaptation) -> None:
     for key in ("mode_subbands", "threshold_db", "rate_bps"):
         if getattr(table, key).shape != (n_modes,):
             raise ValueError(f"{key} must have one entry for each of the {n_modes} modes")
+    if table.mode_symbols is not None and table.mode_symbols.shape != (n_modes,):
+        raise ValueError(f"mode_symbols must have one entry for each of the {n_modes} modes")
+    if (table.mode_symbols is not None or table.header_symbols > 0) and not table.symbol_bins > 0:
+        raise ValueError("the lengths of frames need symbol_bins, how far apart their symbols are")
     if np.any(np.diff(table.rate_bps) < 0):
         raise ValueError("modes must stand in rising order of rate_bps; sort them")
     if np.any(bad := (table.mode_subbands < 1) | (table.mode_subbands > table.n_subbands)):

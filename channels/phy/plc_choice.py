@@ -59,6 +59,7 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         one.state_of_bin,
         symbol_bins=one.symbol_bins,
         window_bins=one.window_bins,
+        span=one.span,
         loss_db=one.loss_db,
         curves=curves,
     )

@@ -13,8 +13,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .plc_desk import Desk, Rules, arrives, clear, detect_on, lay_out, mean_snr_db, new_desk
-from .plc_exponential import decays, decibel, flat_snr
+from .plc_exponential import HOPELESS, decays, decibel, flat_snr, least, total
 from .plc_flat import Mapping, fill_terms, frame_db
+from .plc_starts import over_starts_db
 
 Array = NDArray[Any]
 
@@ -36,31 +37,24 @@ def choose_links(
         clear(desk)
         mean_db[i] = mean_snr_db(n_carriers, table, desk)
         detect_on(n_carriers, rules.waveform[0], table, desk)
-        robust_db[i] = _frame(rules.waveform[0], table, desk)
+        robust_db[i] = _frame(rules.waveform[0], n_carriers, table, desk)
+        # the header may need more than the robust mode: the smaller of the two margins counts
+        detect_on(n_carriers, head, table, desk)
+        header_db = _frame(head, n_carriers, table, desk)
         if rules.header_floor_db > -np.inf:
-            # the header may need more than the robust mode: the smaller of the two margins counts
-            detect_on(n_carriers, head, table, desk)
-            header_db = _frame(head, table, desk)
             robust_db[i] = min(robust_db[i], header_db - rules.header_floor_db + rules.threshold_db[0])
         snr_db[i] = robust_db[i]
         if robust_db[i] < rules.threshold_db[0]:
             continue
         mode[i] = 0
-        # a larger scale never gives a smaller effective SNR: mostly the robust one already tells
-        known = table.detector[head] == table.detector[rules.waveform[0]]
-        known = known and table.beta[head] >= table.beta[rules.waveform[0]]
-        known = known and table.erased_db[head] <= table.erased_db[rules.waveform[0]]
-        if not (known and robust_db[i] >= rules.header_threshold_db):
-            detect_on(n_carriers, head, table, desk)
-            header_db = _frame(head, table, desk)
-            if header_db < rules.header_threshold_db:
-                continue
+        if header_db < rules.header_threshold_db:
+            continue
         for m in range(top, 0, -1):
             w, used = rules.waveform[m], rules.subbands[m]
             if (used == n_subbands and m == top) or n_subbands == 1:
                 # most links carry the fastest mode on all carriers: no tone map is made for them
                 detect_on(n_carriers, w, table, desk)
-                value = _frame(w, table, desk)
+                value = _frame(w, n_carriers, table, desk)
             else:
                 if not desk.mapped[w]:
                     _map_tones(w, n_carriers, table, rules, desk)
@@ -90,14 +84,25 @@ def mode_values(
                 _map_tones(w, n_carriers, table, rules, desk)
             values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
         detect_on(n_carriers, rules.header, table, desk)
-        values[i, -1] = _frame(rules.header, table, desk)
+        values[i, -1] = _frame(rules.header, n_carriers, table, desk)
     return values, snr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _frame(w: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
+def _frame(w: int, n_carriers: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
     """Flat SNR that stands for the detected terms on the desk, on all carriers [dB]."""
-    n_terms = table.share.shape[0] * table.data.size
+    n_bins, beta, span = table.share.shape[0], table.beta[w], table.span[w, -1]
+    n_terms = n_bins * table.data.size
+    if span > 0.0:
+        smallest = np.float64(least(desk.terms))
+        decays(desk.terms, 1.0 / beta, smallest, desk.work)
+        offset, mean = -smallest / beta, 0.0
+        for b in range(n_bins):
+            desk.decay[b] = total(desk.work[b * n_carriers : (b + 1) * n_carriers], n_carriers) / table.data.size
+            mean += desk.decay[b] / n_bins
+        if np.log(mean) + offset < HOPELESS:
+            erased_db, log_odds = table.erased_db[w], table.log_loss[w]
+            return over_starts_db(desk.decay, offset, beta, table.detector[w], erased_db, span, log_odds)
     return float(frame_db(desk.terms, n_terms, table.beta[w], table.detector[w], 0.0, desk.work) - table.erased_db[w])
 
 
@@ -137,17 +142,15 @@ def _map_tones(
         _part(n_carriers, table, rules, desk)
         desk.parted[0] = True
     decays(desk.apart, 1.0 / beta, 0.0, desk.work)
-    summed = desk.work[:n_carriers]
-    for b in range(1, n_bins):
-        here = desk.work[b * n_carriers : (b + 1) * n_carriers]
-        for k in range(n_carriers):
-            summed[k] += here[k]
-    log_mean, order = desk.log_mean, desk.order
+    log_mean, order, cells = desk.log_mean, desk.order, desk.cells
+    cells[:] = 0.0
+    for b in range(n_bins):
+        for k in table.data:
+            cells[b, rules.subband[k]] += desk.work[b * n_carriers + k]
     for band in range(n_subbands):
         log_mean[band] = 0.0
-    for k in table.data:
-        log_mean[rules.subband[k]] += summed[k]
-    for band in range(n_subbands):
+        for b in range(n_bins):
+            log_mean[band] += cells[b, band]
         log_mean[band] = np.log(log_mean[band] / (n_bins * rules.subband_carriers[band])) - desk.lowest[band] / beta
         place = band
         while place > 0 and log_mean[order[place - 1]] > log_mean[band]:
@@ -155,13 +158,22 @@ def _map_tones(
             place -= 1
         order[place] = band
     total_decay, carriers, strongest = 0.0, 0.0, -np.inf
+    desk.decay[:] = 0.0
     for used in range(n_subbands):
         band = order[used]
-        # ln of a growing sum of exponentials, the newest term the largest
-        total_decay *= np.exp(strongest - log_mean[band])
+        # ln of a growing sum of exponentials, the newest term the largest; beside it the same of each part of the cycle
+        smaller = np.exp(strongest - log_mean[band])
         strongest = log_mean[band]
-        total_decay += rules.subband_carriers[band]
+        total_decay = total_decay * smaller + rules.subband_carriers[band]
         carriers += rules.subband_carriers[band]
-        seen = -beta * min(np.log(total_decay / carriers) + strongest, 0.0)
-        desk.maps_db[w, used] = decibel(flat_snr(seen, table.detector[w])) - table.erased_db[w]
+        own = np.exp(-desk.lowest[band] / beta - strongest)
+        for b in range(n_bins):
+            desk.decay[b] = desk.decay[b] * smaller + cells[b, band] * own
+        log_decay, span = np.log(total_decay / carriers) + strongest, table.span[w, used]
+        if span > 0.0 and log_decay < HOPELESS:
+            offset, erased_db, log_odds = strongest - np.log(carriers), table.erased_db[w], table.log_loss[w]
+            value = over_starts_db(desk.decay, offset, beta, table.detector[w], erased_db, span, log_odds)
+        else:
+            value = decibel(flat_snr(-beta * min(log_decay, 0.0), table.detector[w])) - table.erased_db[w]
+        desk.maps_db[w, used] = value
     desk.mapped[w] = True

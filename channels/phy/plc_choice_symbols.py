@@ -35,11 +35,15 @@ def choose_woven(
             detect_on(n_carriers, w, table, desk)
             value = woven_db(desk.terms, n_carriers, w, table, erasure_ratio)
             if step == 0:
-                robust_db[i] = snr_db[i] = value
-                if value < rules.threshold_db[0]:
+                robust_db[i] = value
+            elif step == 1:
+                # the header may need more than the robust mode: the smaller of the two margins counts
+                if rules.header_floor_db > -np.inf:
+                    robust_db[i] = min(robust_db[i], value - rules.header_floor_db + rules.threshold_db[0])
+                snr_db[i] = robust_db[i]
+                if robust_db[i] < rules.threshold_db[0]:
                     break
                 mode[i] = 0
-            elif step == 1:
                 if value < rules.header_threshold_db:
                     break
             elif value >= rules.threshold_db[m]:

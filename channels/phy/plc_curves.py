@@ -83,6 +83,34 @@ def log_hazard_per_byte(name: str, snr_db: ArrayLike, *, curves: Curves | None =
     return np.asarray(log_hazard - np.log(table.n_bytes[table.first[row]]))
 
 
+def log_odds(name: str, snr_db: ArrayLike, n_bytes: float, *, curves: Curves | None = None) -> Array:
+    """ln(lost / received) of frames of one length, exact where `error_ratio` rounds to 0 or 1.
+
+    Parameters
+    ----------
+    name
+        Waveform.
+    snr_db : (...)
+        Flat SNR [dB], finite.
+    n_bytes
+        PSDU, above 0.
+
+    Returns
+    -------
+    (...,) falling with SNR.
+    """
+    table = stored() if curves is None else curves
+    row, size = row_of(name), np.array([float(n_bytes)])
+    _check(np.array([row]), np.zeros(1), size, table)
+    snr = np.asarray(snr_db, np.float64)
+    if not table.power_law[row]:
+        return _odds_at(snr, _at_length(table, row, size, LOG_ODDS))
+    odds = _odds_at(snr, table.snr_db[table.first[row]])
+    hazard = (np.maximum(odds, 0.0) + np.log1p(np.exp(-np.abs(odds)))) * n_bytes / table.n_bytes[table.first[row]]
+    small = odds + np.log(n_bytes / table.n_bytes[table.first[row]])
+    return np.asarray(np.where(odds < -30, small, hazard + np.log(np.maximum(-np.expm1(-hazard), 1e-300))))
+
+
 def _odds_at(snr_db: Array, curve: Array) -> Array:
     """Log-odds of one curve at any SNR, straight beyond its ends."""
     high = np.clip(np.searchsorted(-curve, -snr_db), 1, curve.size - 1)
@@ -124,14 +152,19 @@ def threshold_db(name: str, n_bytes: ArrayLike, error_ratio: float = 0.1, *, cur
     _check(np.array([row]), np.zeros(1), size, table)
     if not 0 < error_ratio < 1:
         raise ValueError(f"an error ratio of {error_ratio} has no threshold; give a value between 0 and 1")
+    if table.power_law[row]:
+        hazard = -np.log1p(-error_ratio) * table.n_bytes[table.first[row]] / size
+        odds = np.log(-np.expm1(-hazard)) + hazard
+        return np.asarray(_snr_at(odds, table.snr_db[table.first[row]]))
+    return _at_length(table, row, size, np.log(error_ratio) - np.log1p(-error_ratio))
+
+
+def _at_length(table: Curves, row: int, size: Array, odds: ArrayLike) -> Array:
+    """SNR of a waveform with parity bytes at some lengths and log-odds, the two broadcast: between stored lengths."""
     place = slice(table.first[row], table.first[row] + table.count[row])
     lengths, snr = table.n_bytes[place], table.snr_db[place]
-    if table.power_law[row]:
-        hazard = -np.log1p(-error_ratio) * lengths[0] / size
-        odds = np.log(-np.expm1(-hazard)) + hazard
-        return np.asarray(_snr_at(odds, snr[0]))
-    odds = np.full(size.shape, np.log(error_ratio) - np.log1p(-error_ratio))
-    at_length = np.array([_snr_at(odds, one) for one in snr])
+    wanted, size = np.broadcast_arrays(np.asarray(odds, np.float64), size)
+    at_length = np.array([_snr_at(wanted, one) for one in snr])
     low, weight = _between(np.log(size), np.log(lengths))
     high = np.minimum(low + 1, lengths.size - 1)
     near = np.clip(weight, 0.0, 1.0)

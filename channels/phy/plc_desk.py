@@ -43,13 +43,15 @@ class Desk(NamedTuple):
     lowest: Array
     log_mean: Array
     order: Array
+    decay: Array
+    cells: Array
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def new_desk(table: Mapping, rules: Rules, n_carriers: int) -> Desk:  # pragma: no cover - compiled
     """An empty desk."""
     size = padded(table.share.shape[0] * n_carriers)
-    n_subbands = rules.subband_carriers.size
+    n_subbands, n_bins = rules.subband_carriers.size, table.share.shape[0]
     raw = np.full(size, np.float32(np.inf))
     return Desk(
         raw,
@@ -63,6 +65,8 @@ def new_desk(table: Mapping, rules: Rules, n_carriers: int) -> Desk:  # pragma: 
         np.empty(n_subbands, np.float32),
         np.empty(n_subbands),
         np.empty(n_subbands, np.int64),
+        np.empty(n_bins),
+        np.empty((n_bins, n_subbands)),
     )
 
 

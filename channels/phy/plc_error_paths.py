@@ -159,6 +159,16 @@ def where_falling(value: float, table: Array) -> float:  # pragma: no cover - co
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def falling_at(snr_db: float, table: Array) -> float:  # pragma: no cover - compiled
+    """Value of a table on `GRID_DB`; straight beyond the grid, its first value below."""
+    place = (snr_db - _FIRST_DB) / _STEP_DB
+    if not place > 0.0:
+        return float(table[0])
+    left = int(min(place, table.size - 2.0))
+    return float(table[left] + (place - left) * (table[left + 1] - table[left]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _flat_log_sums(
     seen: Array, n_carriers: int, bits: int, beta: float, order: Array
 ) -> Array:  # pragma: no cover - compiled

@@ -106,13 +106,17 @@ def missing(snr: Array, per_beta: float, offset: float, out: Array) -> None:  # 
         out[j] = value if x < limit else strong
 
 
+HOPELESS = -0.02
+"""ln of a mean decay above which no waveform gets through, and single precision wants care."""
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def log_mean_decay(snr: Array, n_terms: int, beta: float, work: Array) -> float:  # pragma: no cover - compiled
     """ln mean exp(-snr / beta) over ``n_terms`` of a padded array; the strongest term is taken out first."""
     smallest = np.float64(least(snr))
     decays(snr, 1.0 / beta, smallest, work)
     result = np.log(total(work, snr.size) / n_terms) - smallest / beta
-    if result > -0.02:
+    if result > HOPELESS:
         # nearly nothing decays: single precision loses it beside 1
         missing(snr, 1.0 / beta, smallest, work)
         result = np.log1p(-total(work, snr.size) / n_terms)

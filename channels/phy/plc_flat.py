@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .plc_error_paths import GRID_DB, LANES, flat_equal_db, where_falling
+from .plc_error_paths import GRID_DB, LANES, falling_at, flat_equal_db, where_falling
 from .plc_exponential import (
     COHERENT,
     IN_FREQUENCY,
@@ -20,6 +20,7 @@ from .plc_exponential import (
     log_mean_decay,
     with_erasures,
 )
+from .plc_starts import mean_log_hazard
 
 Array = NDArray[Any]
 
@@ -43,7 +44,8 @@ class Mapping(NamedTuple):
     beta : (n_waveforms,) scale;  weave : (n_waveforms,) FRAME to NO_CODE;  bits : (n_waveforms,) per carrier
     detector : (n_waveforms,) COHERENT to IN_FREQUENCY + 3 (`plc_exponential`)
     block_bytes : (n_waveforms,) bytes that stand or fall together: one symbol, or four
-    log_hazard : (n_waveforms, n_grid) ln of the share of bytes lost, `GRID_DB`, implementation loss included
+    log_loss : (n_waveforms, n_grid) falls with flat SNR, `GRID_DB`, implementation loss included: ln of the share of
+        bytes lost, or where a frame is woven as a whole the ln odds of losing one of the reference length
     log_sums : (n_waveforms, n_grid) `plc_error_paths.flat_log_sums`
     carrier, order : (n_waveforms, n_most) the carriers of a symbol and `plc_error_paths.code_order`
     n_carriers, n_coded : (n_waveforms,) how many of them count
@@ -51,6 +53,8 @@ class Mapping(NamedTuple):
     data, silent : carriers that bear data, and the others
     share : (n_bins, n_states) float32, how long the receiver's window sees each network state
     symbol_bins : symbol period in parts of the half cycle
+    span : (n_waveforms, n_subbands) length of a frame of ``frame_bytes`` on so many sub-bands, in parts of the half
+        cycle; 0 for one long enough to see all parts alike
     erased_db : (n_waveforms,) what erased symbols cost at the threshold, where a frame is woven as a whole
     """
 
@@ -59,7 +63,7 @@ class Mapping(NamedTuple):
     bits: Array
     detector: Array
     block_bytes: Array
-    log_hazard: Array
+    log_loss: Array
     log_sums: Array
     carrier: Array
     n_carriers: Array
@@ -70,6 +74,8 @@ class Mapping(NamedTuple):
     silent: Array
     share: Array
     symbol_bins: float
+    span: Array
+    frame_bytes: Array
     erased_db: Array
 
 
@@ -118,17 +124,18 @@ def woven_db(
     """The same of waveform ``w`` where symbols, or blocks of four, stand or fall one by one [dB]."""
     n_bins = table.share.shape[0]
     n_symbols = BLOCK_SYMBOLS if table.weave[w] == FOUR_SYMBOLS else 1
-    log_hazard = np.full((n_bins, n_symbols + 1), table.log_hazard[w, 0])
+    log_hazard = np.full((n_bins, n_symbols + 1), table.log_loss[w, 0])
     if table.weave[w] == NO_CODE:
         for b in range(n_bins):
             here = terms[b * n_carriers : (b + 1) * n_carriers]
             log_hazard[b, 0] = np.log(_carrier_mean(here, table.data, table.carrier_hazard[w]))
     else:
         _woven_log_hazards(terms, n_carriers, w, table, log_hazard)
-    mean = _mean_log_hazard(log_hazard, table.block_bytes[w], erasure_ratio)
+    hazards = _with_losses(log_hazard, table.block_bytes[w], erasure_ratio)
+    mean = mean_log_hazard(hazards, table.span[w, -1], table.frame_bytes[w])
     if table.weave[w] == NO_CODE and mean < _LEAST_LOG_HAZARD:
-        return float(max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_hazard[w])))
-    return float(where_falling(mean, table.log_hazard[w]))
+        return float(max(decibel(np.float64(least(terms))), where_falling(_LEAST_LOG_HAZARD, table.log_loss[w])))
+    return float(where_falling(mean, table.log_loss[w]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -146,12 +153,12 @@ def _woven_log_hazards(
             _block(terms, n_carriers, start + min(i, n - 1), w, table, n_symbols, rows[i])
         flat_equal_db(rows, table.bits[w], table.beta[w], order, table.log_sums[w], found_db)
         for i in range(n):
-            out[start + i, 0] = _log_hazard_at(found_db[i], table.log_hazard[w])
+            out[start + i, 0] = falling_at(found_db[i], table.log_loss[w])
             flat = 10 ** (found_db[i] / 10)
             for lost in range(1, n_symbols):
                 # copies are taken to be worth the same
                 seen = flat / (2 * flat + 1) * flat * (n_symbols - lost) / n_symbols
-                out[start + i, lost] = _log_hazard_at(decibel(flat_snr(seen, IN_FREQUENCY)), table.log_hazard[w])
+                out[start + i, lost] = falling_at(decibel(flat_snr(seen, IN_FREQUENCY)), table.log_loss[w])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -177,32 +184,19 @@ def _block(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _mean_log_hazard(
-    log_hazard: Array, block_bytes: float, erasure_ratio: float
-) -> float:  # pragma: no cover - compiled
-    """ln of the mean hazard of a byte; columns are blocks with 0, 1, ... of their symbols lost."""
-    n_bins, n_cases = log_hazard.shape
+def _with_losses(log_hazard: Array, block_bytes: float, erasure_ratio: float) -> Array:  # pragma: no cover - compiled
+    """(n_bins,) ln hazard of a byte when some symbols are lost; columns are blocks with 0, 1, ... of theirs lost."""
     if erasure_ratio <= 0.0:
-        highest = log_hazard[:, 0].max()
-        return highest + np.log(np.exp(log_hazard[:, 0] - highest).mean()) if highest > -np.inf else -np.inf
-    result, n_symbols = 0.0, n_cases - 1
+        return log_hazard[:, 0]
+    n_bins, n_cases = log_hazard.shape
+    result, n_symbols = np.empty(n_bins), n_cases - 1
     for b in range(n_bins):
         failed, chance = 0.0, (1.0 - erasure_ratio) ** n_symbols
         for lost in range(n_cases):
             failed -= chance * np.expm1(-block_bytes * np.exp(min(log_hazard[b, lost], 100.0)))
             chance *= (n_symbols - lost) / (lost + 1.0) * erasure_ratio / max(1.0 - erasure_ratio, 1e-12)
-        result -= np.log1p(-min(failed, 1.0 - 1e-15))
-    return float(np.log(result / n_bins / block_bytes))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _log_hazard_at(snr_db: float, table: Array) -> float:  # pragma: no cover - compiled
-    """ln hazard of a byte at a flat SNR; straight beyond the grid, its first value below."""
-    place = (snr_db - _FIRST_DB) / _STEP_DB
-    if not place > 0.0:
-        return float(table[0])
-    left = int(min(place, table.size - 2.0))
-    return float(table[left] + (place - left) * (table[left + 1] - table[left]))
+        result[b] = np.log(-np.log1p(-min(failed, 1.0 - 1e-15)) / block_bytes)
+    return result
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .plc_curve_fit import Curves
-from .plc_curves import log_hazard_per_byte
+from .plc_curves import log_hazard_per_byte, log_odds
 from .plc_error_paths import GRID_DB, block_carriers, code_order, flat_log_sums
 from .plc_flat import BITS_STEP, BLOCK_SYMBOLS, DETECTORS, FIRST_BITS, LAST_BITS, WEAVES, Mapping
 from .plc_uncoded import bit_error_ratio
@@ -27,6 +27,7 @@ def mapping(
     *,
     symbol_bins: float = 0.0,
     window_bins: float = 0.0,
+    span: Array | None = None,
     loss_db: float = 0.0,
     curves: Curves | None = None,
 ) -> Mapping:
@@ -42,8 +43,10 @@ def mapping(
         Network state in each part of the half cycle.
     symbol_bins, window_bins
         Symbol period and receiver's window, in parts of the half cycle.
+    span : (n_waveforms, n_subbands)
+        Length of the frames in parts of the half cycle, see `Mapping`; None where all are long.
     loss_db
-        Implementation loss, for what is lost symbol by symbol.
+        Implementation loss.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def mapping(
     """
     waves = [WAVEFORMS[name] for name in names]
     carriers = np.flatnonzero(data)
+    spans = np.zeros((len(waves), 1)) if span is None else np.asarray(span, np.float64)
     scales = np.asarray(beta, np.float64)
     coded = np.array([wave.coded for wave in waves])
     detectors = [DETECTORS[wave.detection] + (0 if wave.coded else wave.bits) for wave in waves]
@@ -69,7 +73,7 @@ def mapping(
         bits,
         np.array(detectors, np.int64),
         n_used * symbols * per_symbol / 8,
-        np.array([_log_hazard(name, loss_db, curves) for name in names]),
+        np.array([_log_loss(name, loss_db, curves, bool(own.any())) for name, own in zip(names, spans, strict=True)]),
         np.array([_log_sums(name, scale, own.size) for name, scale, own in zip(names, scales, used, strict=True)]),
         _side_by_side(used),
         n_used,
@@ -80,6 +84,8 @@ def mapping(
         np.flatnonzero(~np.asarray(data, bool)),
         state_share(state_of_bin, window_bins).astype(np.float32),
         float(symbol_bins),
+        spans,
+        np.array([float(wave.reference_bytes) for wave in waves]),
         np.zeros(len(waves)),
     )
 
@@ -106,11 +112,13 @@ def _log_sums(name: str, beta: float, n_carriers: int) -> Array:
     return flat_log_sums(name, float(beta), n_carriers) if woven([name]) else np.zeros(GRID_DB.size)
 
 
-def _log_hazard(name: str, loss_db: float, curves: Curves | None) -> Array:
-    """Row of `Mapping.log_hazard`; zeros where a frame is woven as a whole and nobody asks."""
-    if WAVEFORMS[name].interleaving == "frame":
+def _log_loss(name: str, loss_db: float, curves: Curves | None, short: bool) -> Array:
+    """Row of `Mapping.log_loss`; zeros where frames are long and woven as a whole, and nobody asks."""
+    if WAVEFORMS[name].interleaving != "frame":
+        return log_hazard_per_byte(name, GRID_DB - loss_db, curves=curves)
+    if not short:
         return np.zeros(GRID_DB.size)
-    return log_hazard_per_byte(name, GRID_DB - loss_db, curves=curves)
+    return log_odds(name, GRID_DB - loss_db, WAVEFORMS[name].reference_bytes, curves=curves)
 
 
 @lru_cache(maxsize=64)

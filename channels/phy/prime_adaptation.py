@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from . import plc_curves
 from .g3_adaptation import RELIABLE_HEADER, header_snr_db
+from .g3_ofdm import HEADER_ERROR_RATIO
 from .plc_adaptation import Adaptation, adaptation
-from .prime_ofdm import CARRIERS_PER_CHANNEL, FRAME_TYPES, SYMBOL_S, WINDOW_S, Channels, Mode, modes
+from .prime_ofdm import CARRIERS_PER_CHANNEL, FRAME_TYPES, SYMBOL_S, WINDOW_S, Channels, Mode, modes, payload_symbols
 
 Array = NDArray[Any]
 
@@ -54,6 +55,9 @@ def prime_adaptation(
         symbol_bins=SYMBOL_S * per_bin,
         window_bins=WINDOW_S * per_bin,
         loss_db=loss_db,
+        header_floor_db=header_snr_db(header, HEADER_ERROR_RATIO) + loss_db,
+        mode_symbols=[int(payload_symbols(np.array(mode.waveform.reference_bytes), mode)) for mode in table],
+        header_symbols=FRAME_TYPES[frame].header_symbols,
     )
 
 

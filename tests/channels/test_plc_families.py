@@ -36,8 +36,10 @@ def test_columns_of_a_band(plan, coherent):
     assert columns.subband_of_carrier.max() + 1 == plan.n_subbands == columns.mode_subbands.max()
     own = own_threshold_db(table[0]) + 1.5
     assert columns.threshold_db[0] == (own if coherent else threshold_db(table[0], 1.5))
-    assert np.isfinite(columns.header_floor_db) == coherent
-    assert not coherent or columns.header_floor_db > own  # the header is differential and needs more
+    # a differential header needs more than a coherent robust mode, and never more than a differential one is held to
+    assert (columns.header_floor_db > columns.threshold_db[0] + 1e-9) == coherent
+    assert columns.header_symbols == plan.header_symbols
+    assert np.all(columns.mode_symbols > 0)
     np.testing.assert_allclose(columns.threshold_db[1:], [threshold_db(m, 2.5) for m in table[1:]])
     assert np.all(np.diff(columns.rate_bps) >= 0)
     assert columns.rate_bps.size < 127
