@@ -157,6 +157,8 @@ def _check(table: Adaptation) -> None:
         raise ValueError(f"a mode on {count} sub-bands does not fit a band of {table.n_subbands}; use 1 to all")
     if table.n_subbands < 1 or np.any(np.bincount(table.subband_of_carrier[table.subband_of_carrier >= 0]) == 0):
         raise ValueError("every sub-band needs a carrier; number them 0, 1, ... without gaps")
+    if np.any(np.diff(table.subband_of_carrier[table.subband_of_carrier >= 0]) < 0):
+        raise ValueError("a sub-band's carriers stand side by side; number sub-bands upwards")
     for name, count in zip(np.array(table.waveforms)[table.mode_waveform], table.mode_subbands, strict=True):
         if WAVEFORMS[name].interleaving != "frame" and count < table.n_subbands:
             raise ValueError(f"{name} is not woven over the frame and has no tone map; let it use all sub-bands")

@@ -60,12 +60,13 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         symbol_bins=one.symbol_bins,
         window_bins=one.window_bins,
         span=one.span,
+        erased_db=_erased_db(one, erasure_ratio),
         loss_db=one.loss_db,
         curves=curves,
     )
     carriers = np.bincount(band[band >= 0]).astype(np.float64)
+    first = np.array([np.argmax(band == one) for one in range(carriers.size)])
     wave, thresholds = one.mode_waveform, one.threshold_db
-    table = table._replace(erased_db=_erased_db(one, erasure_ratio))
     return table, Rules(
         wave,
         one.mode_subbands,
@@ -75,6 +76,8 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         one.header_floor_db,
         band,
         carriers,
+        first,
+        np.array([np.flatnonzero(band == one)[-1] + 1 for one in range(first.size)]) - first,
     )
 
 

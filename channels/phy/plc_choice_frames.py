@@ -13,8 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .plc_desk import Desk, Rules, arrives, clear, detect_on, lay_out, mean_snr_db, new_desk
-from .plc_exponential import HOPELESS, decays, decibel, flat_snr, least, total
-from .plc_flat import Mapping, fill_terms, frame_db
+from .plc_exponential import HOPELESS, decays, decibel, flat_snr, least, small_log_decay, total
+from .plc_flat import Mapping, fill_terms
 from .plc_starts import over_starts_db
 
 Array = NDArray[Any]
@@ -30,6 +30,7 @@ def choose_links(
     snr_db, mean_db = np.full(n, -np.inf), np.full(n, -np.inf)
     desk = new_desk(table, rules, n_carriers)
     top, head, n_subbands = rules.waveform.size - 1, rules.header, rules.subband_carriers.size
+    milder = _header_is_milder(table, rules)
     for i in range(n):
         if not arrives(power[i]):
             continue
@@ -37,10 +38,14 @@ def choose_links(
         clear(desk)
         mean_db[i] = mean_snr_db(n_carriers, table, desk)
         detect_on(n_carriers, rules.waveform[0], table, desk)
-        robust_db[i] = _frame(rules.waveform[0], n_carriers, table, desk)
+        robust_db[i] = _frame(rules.waveform[0], n_carriers, table, desk, -np.inf, np.inf)
+        if desk.hopeless[0] and milder:
+            snr_db[i] = robust_db[i]
+            continue
         # the header may need more than the robust mode: the smaller of the two margins counts
         detect_on(n_carriers, head, table, desk)
-        header_db = _frame(head, n_carriers, table, desk)
+        enough_db = max(rules.header_threshold_db, robust_db[i] - rules.threshold_db[0] + rules.header_floor_db)
+        header_db = _frame(head, n_carriers, table, desk, -np.inf, enough_db)
         if rules.header_floor_db > -np.inf:
             robust_db[i] = min(robust_db[i], header_db - rules.header_floor_db + rules.threshold_db[0])
         snr_db[i] = robust_db[i]
@@ -54,15 +59,24 @@ def choose_links(
             if (used == n_subbands and m == top) or n_subbands == 1:
                 # most links carry the fastest mode on all carriers: no tone map is made for them
                 detect_on(n_carriers, w, table, desk)
-                value = _frame(w, n_carriers, table, desk)
+                value = _frame(w, n_carriers, table, desk, rules.threshold_db[m], np.inf)
             else:
                 if not desk.mapped[w]:
                     _map_tones(w, n_carriers, table, rules, desk)
-                value = desk.maps_db[w, used - 1]
+                value = _tone_map(w, used - 1, table, desk, rules.threshold_db[m])
             if value >= rules.threshold_db[m]:
                 mode[i], snr_db[i] = m, value
                 break
     return robust_db, mode, snr_db, mean_db
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _header_is_milder(table: Mapping, rules: Rules) -> bool:  # pragma: no cover - compiled
+    """Whether the header never has the smaller margin where nearly nothing decays, and both see the mean alone."""
+    w, head = rules.waveform[0], rules.header
+    same = table.detector[head] == table.detector[w] and table.beta[head] >= table.beta[w]
+    cheaper = table.erased_db[head] <= table.erased_db[w] and rules.header_floor_db <= rules.threshold_db[0]
+    return bool(same and cheaper)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -82,28 +96,42 @@ def mode_values(
             w = rules.waveform[m]
             if not desk.mapped[w]:
                 _map_tones(w, n_carriers, table, rules, desk)
-            values[i, m] = desk.maps_db[w, rules.subbands[m] - 1]
+            values[i, m] = _tone_map(w, rules.subbands[m] - 1, table, desk, -np.inf)
         detect_on(n_carriers, rules.header, table, desk)
-        values[i, -1] = _frame(rules.header, n_carriers, table, desk)
+        values[i, -1] = _frame(rules.header, n_carriers, table, desk, -np.inf, np.inf)
     return values, snr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _frame(w: int, n_carriers: int, table: Mapping, desk: Desk) -> float:  # pragma: no cover - compiled
-    """Flat SNR that stands for the detected terms on the desk, on all carriers [dB]."""
+def _frame(
+    w: int, n_carriers: int, table: Mapping, desk: Desk, least_db: float, enough_db: float
+) -> float:  # pragma: no cover - compiled
+    """Flat SNR that stands for the detected terms on the desk, on all carriers [dB]; limits as in `over_starts_db`."""
     n_bins, beta, span = table.share.shape[0], table.beta[w], table.span[w, -1]
     n_terms = n_bins * table.data.size
-    if span > 0.0:
-        smallest = np.float64(least(desk.terms))
-        decays(desk.terms, 1.0 / beta, smallest, desk.work)
-        offset, mean = -smallest / beta, 0.0
+    smallest = np.float64(least(desk.terms))
+    decays(desk.terms, 1.0 / beta, smallest, desk.work)
+    offset = -smallest / beta
+    log_decay = np.log(total(desk.work, desk.work.size) / n_terms) + offset
+    desk.hopeless[0] = log_decay > HOPELESS
+    if desk.hopeless[0]:
+        log_decay = small_log_decay(desk.terms, n_terms, beta, smallest, desk.work)
+    elif span > 0.0:
         for b in range(n_bins):
             desk.decay[b] = total(desk.work[b * n_carriers : (b + 1) * n_carriers], n_carriers) / table.data.size
-            mean += desk.decay[b] / n_bins
-        if np.log(mean) + offset < HOPELESS:
-            erased_db, log_odds = table.erased_db[w], table.log_loss[w]
-            return over_starts_db(desk.decay, offset, beta, table.detector[w], erased_db, span, log_odds)
-    return float(frame_db(desk.terms, n_terms, table.beta[w], table.detector[w], 0.0, desk.work) - table.erased_db[w])
+        return over_starts_db(desk.decay, offset, span, table.decay_odds[w], table.log_loss[w], least_db, enough_db)
+    return float(decibel(flat_snr(-beta * min(log_decay, 0.0), table.detector[w])) - table.erased_db[w])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _tone_map(w: int, at: int, table: Mapping, desk: Desk, least_db: float) -> float:  # pragma: no cover - compiled
+    """Flat SNR of a mapped waveform on its best ``at`` + 1 sub-bands; -inf may stand for less than asked for [dB]."""
+    offset, span = desk.offsets[w, at], table.span[w, at]
+    log_decay = np.log(desk.maps[w, at]) + offset
+    if span > 0.0 and log_decay < HOPELESS:
+        decay, odds, loss = desk.parts[w, at], table.decay_odds[w], table.log_loss[w]
+        return over_starts_db(decay, offset, span, odds, loss, least_db, np.inf)
+    return float(decibel(flat_snr(-table.beta[w] * min(log_decay, 0.0), table.detector[w])) - table.erased_db[w])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -143,37 +171,41 @@ def _map_tones(
         desk.parted[0] = True
     decays(desk.apart, 1.0 / beta, 0.0, desk.work)
     log_mean, order, cells = desk.log_mean, desk.order, desk.cells
-    cells[:] = 0.0
-    for b in range(n_bins):
-        for k in table.data:
-            cells[b, rules.subband[k]] += desk.work[b * n_carriers + k]
+    short = table.span[w].any()
+    n_rows = n_bins if short else 1
+    if not short:
+        # nobody asks for the parts of the half cycle: their sum is enough
+        for b in range(1, n_bins):
+            for k in range(n_carriers):
+                desk.work[k] += desk.work[b * n_carriers + k]
     for band in range(n_subbands):
+        first, end = rules.first_carrier[band], rules.first_carrier[band] + rules.n_between[band]
         log_mean[band] = 0.0
-        for b in range(n_bins):
-            log_mean[band] += cells[b, band]
+        for b in range(n_rows):
+            cell = np.float32(0.0)
+            for j in range(b * n_carriers + first, b * n_carriers + end):
+                cell += desk.work[j]
+            cells[band, b] = cell
+            log_mean[band] += cell
         log_mean[band] = np.log(log_mean[band] / (n_bins * rules.subband_carriers[band])) - desk.lowest[band] / beta
         place = band
         while place > 0 and log_mean[order[place - 1]] > log_mean[band]:
             order[place] = order[place - 1]
             place -= 1
         order[place] = band
-    total_decay, carriers, strongest = 0.0, 0.0, -np.inf
+    sum_decay, carriers, strongest = 0.0, 0.0, -np.inf
     desk.decay[:] = 0.0
     for used in range(n_subbands):
         band = order[used]
-        # ln of a growing sum of exponentials, the newest term the largest; beside it the same of each part of the cycle
+        # a growing sum of exponentials, the newest term the largest; beside it the same of each part of the half cycle
         smaller = np.exp(strongest - log_mean[band])
         strongest = log_mean[band]
-        total_decay = total_decay * smaller + rules.subband_carriers[band]
+        sum_decay = sum_decay * smaller + rules.subband_carriers[band]
         carriers += rules.subband_carriers[band]
-        own = np.exp(-desk.lowest[band] / beta - strongest)
-        for b in range(n_bins):
-            desk.decay[b] = desk.decay[b] * smaller + cells[b, band] * own
-        log_decay, span = np.log(total_decay / carriers) + strongest, table.span[w, used]
-        if span > 0.0 and log_decay < HOPELESS:
-            offset, erased_db, log_odds = strongest - np.log(carriers), table.erased_db[w], table.log_loss[w]
-            value = over_starts_db(desk.decay, offset, beta, table.detector[w], erased_db, span, log_odds)
-        else:
-            value = decibel(flat_snr(-beta * min(log_decay, 0.0), table.detector[w])) - table.erased_db[w]
-        desk.maps_db[w, used] = value
+        desk.maps[w, used], desk.offsets[w, used] = sum_decay / carriers, strongest
+        if short:
+            own = np.exp(-desk.lowest[band] / beta - strongest)
+            for b in range(n_bins):
+                desk.decay[b] = desk.decay[b] * smaller + cells[band, b] * own
+                desk.parts[w, used, b] = desk.decay[b] / carriers
     desk.mapped[w] = True

@@ -17,7 +17,11 @@ _NONE = -1
 
 
 class Rules(NamedTuple):
-    """What the kernel asks of a mode: columns of `Adaptation`, the header as one more waveform."""
+    """What the kernel asks of a mode: columns of `Adaptation`, the header as one more waveform.
+
+    first_carrier, n_between : (n_subbands,) a sub-band reaches over so many carriers; silent ones among them count for
+        nothing
+    """
 
     waveform: Array
     subbands: Array
@@ -27,10 +31,17 @@ class Rules(NamedTuple):
     header_floor_db: float
     subband: Array
     subband_carriers: Array
+    first_carrier: Array
+    n_between: Array
 
 
 class Desk(NamedTuple):
-    """Scratch of one thread: SNR as received and as detected, and what is known about the link at hand."""
+    """Scratch of one thread: SNR as received and as detected, and what is known about the link at hand.
+
+    maps, offsets, parts : of each waveform on its best 1, 2, ... sub-bands, where ``mapped``: mean decay, the ln of
+        what it is short of, and for short frames the same in each part of the half cycle
+    decay, hopeless : of the frame judged last: mean decay of the parts, and whether nearly nothing decays
+    """
 
     raw: Array
     terms: Array
@@ -39,12 +50,15 @@ class Desk(NamedTuple):
     detector: Array
     parted: Array
     mapped: Array
-    maps_db: Array
+    maps: Array
     lowest: Array
     log_mean: Array
     order: Array
     decay: Array
     cells: Array
+    parts: Array
+    offsets: Array
+    hopeless: Array
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -66,7 +80,10 @@ def new_desk(table: Mapping, rules: Rules, n_carriers: int) -> Desk:  # pragma: 
         np.empty(n_subbands),
         np.empty(n_subbands, np.int64),
         np.empty(n_bins),
-        np.empty((n_bins, n_subbands)),
+        np.empty((n_subbands, n_bins)),
+        np.empty((table.beta.size, n_subbands, n_bins)),
+        np.empty((table.beta.size, n_subbands)),
+        np.zeros(1, np.bool_),
     )
 
 

@@ -116,11 +116,16 @@ def log_mean_decay(snr: Array, n_terms: int, beta: float, work: Array) -> float:
     smallest = np.float64(least(snr))
     decays(snr, 1.0 / beta, smallest, work)
     result = np.log(total(work, snr.size) / n_terms) - smallest / beta
-    if result > HOPELESS:
-        # nearly nothing decays: single precision loses it beside 1
-        missing(snr, 1.0 / beta, smallest, work)
-        result = np.log1p(-total(work, snr.size) / n_terms)
-    return float(result)
+    return float(small_log_decay(snr, n_terms, beta, smallest, work) if result > HOPELESS else result)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def small_log_decay(
+    snr: Array, n_terms: int, beta: float, smallest: float, work: Array
+) -> float:  # pragma: no cover - compiled
+    """`log_mean_decay` where nearly nothing decays and single precision loses it beside 1; ``work`` holds `decays`."""
+    missing(snr, 1.0 / beta, smallest, work)
+    return float(np.log1p(-total(work, snr.size) / n_terms))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

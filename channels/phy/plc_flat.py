@@ -55,6 +55,8 @@ class Mapping(NamedTuple):
     symbol_bins : symbol period in parts of the half cycle
     span : (n_waveforms, n_subbands) length of a frame of ``frame_bytes`` on so many sub-bands, in parts of the half
         cycle; 0 for one long enough to see all parts alike
+    frame_bytes : (n_waveforms,) reference length
+    decay_odds : (n_waveforms, n_places) ln odds of losing a short frame, against `plc_starts.DECAY_LOGS`
     erased_db : (n_waveforms,) what erased symbols cost at the threshold, where a frame is woven as a whole
     """
 
@@ -76,6 +78,7 @@ class Mapping(NamedTuple):
     symbol_bins: float
     span: Array
     frame_bytes: Array
+    decay_odds: Array
     erased_db: Array
 
 

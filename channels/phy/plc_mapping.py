@@ -13,8 +13,9 @@ from .plc_curve_fit import Curves
 from .plc_curves import log_hazard_per_byte, log_odds
 from .plc_error_paths import GRID_DB, block_carriers, code_order, flat_log_sums
 from .plc_flat import BITS_STEP, BLOCK_SYMBOLS, DETECTORS, FIRST_BITS, LAST_BITS, WEAVES, Mapping
+from .plc_starts import DECAY_LOGS, MOST_LOG_ODDS
 from .plc_uncoded import bit_error_ratio
-from .plc_waveforms import WAVEFORMS
+from .plc_waveforms import WAVEFORMS, Waveform
 
 Array = NDArray[Any]
 
@@ -28,6 +29,7 @@ def mapping(
     symbol_bins: float = 0.0,
     window_bins: float = 0.0,
     span: Array | None = None,
+    erased_db: Array | None = None,
     loss_db: float = 0.0,
     curves: Curves | None = None,
 ) -> Mapping:
@@ -45,6 +47,8 @@ def mapping(
         Symbol period and receiver's window, in parts of the half cycle.
     span : (n_waveforms, n_subbands)
         Length of the frames in parts of the half cycle, see `Mapping`; None where all are long.
+    erased_db : (n_waveforms,)
+        What erased symbols cost, see `Mapping`; None for nothing.
     loss_db
         Implementation loss.
 
@@ -55,6 +59,10 @@ def mapping(
     waves = [WAVEFORMS[name] for name in names]
     carriers = np.flatnonzero(data)
     spans = np.zeros((len(waves), 1)) if span is None else np.asarray(span, np.float64)
+    erased = np.zeros(len(waves)) if erased_db is None else np.asarray(erased_db, np.float64)
+    log_loss = np.array(
+        [_log_loss(name, loss_db, curves, bool(own.any())) for name, own in zip(names, spans, strict=True)]
+    )
     scales = np.asarray(beta, np.float64)
     coded = np.array([wave.coded for wave in waves])
     detectors = [DETECTORS[wave.detection] + (0 if wave.coded else wave.bits) for wave in waves]
@@ -73,7 +81,7 @@ def mapping(
         bits,
         np.array(detectors, np.int64),
         n_used * symbols * per_symbol / 8,
-        np.array([_log_loss(name, loss_db, curves, bool(own.any())) for name, own in zip(names, spans, strict=True)]),
+        log_loss,
         np.array([_log_sums(name, scale, own.size) for name, scale, own in zip(names, scales, used, strict=True)]),
         _side_by_side(used),
         n_used,
@@ -86,7 +94,8 @@ def mapping(
         float(symbol_bins),
         spans,
         np.array([float(wave.reference_bytes) for wave in waves]),
-        np.zeros(len(waves)),
+        np.array([_decay_odds(*row) for row in zip(waves, scales, erased, log_loss, strict=True)]),
+        erased,
     )
 
 
@@ -119,6 +128,16 @@ def _log_loss(name: str, loss_db: float, curves: Curves | None, short: bool) -> 
     if not short:
         return np.zeros(GRID_DB.size)
     return log_odds(name, GRID_DB - loss_db, WAVEFORMS[name].reference_bytes, curves=curves)
+
+
+def _decay_odds(wave: Waveform, beta: float, erased_db: float, log_odds: Array) -> Array:
+    """Row of `Mapping.decay_odds`; zeros where nobody asks."""
+    if wave.interleaving != "frame" or not log_odds.any():
+        return np.zeros(DECAY_LOGS.size)
+    seen = beta * DECAY_LOGS
+    flat = seen if wave.detection == "coherent" else seen + np.sqrt(seen * seen + seen)
+    odds = np.interp(10 * np.log10(flat) - erased_db, GRID_DB, log_odds)
+    return np.asarray(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS))
 
 
 @lru_cache(maxsize=64)

@@ -13,13 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .plc_error_paths import falling_at, where_falling
-from .plc_exponential import decibel, flat_snr
 
 Array = NDArray[Any]
 
 LONGEST_HALF_CYCLES = 4.0
 """Longer frames see all parts nearly alike (within about 0.1 dB) and take the mean over them."""
-_MOST_LOG_ODDS = 600.0
+MOST_LOG_ODDS = 300.0
+"""Odds beyond exp of this are kept at it."""
 _RARE = 1e-4
 """Expected losses per frame below which the share lost is that number."""
 
@@ -27,31 +27,64 @@ _RARE = 1e-4
 @njit(cache=True, nogil=True, error_model="numpy")
 def covered(part: Array, start: int, span: float) -> float:  # pragma: no cover - compiled
     """Mean over what a frame covers that begins with part ``start`` and lasts ``span`` parts."""
-    n, whole = part.size, int(span)
-    result = (span - whole) * part[(start + whole) % n]
-    for i in range(whole % n):
-        result += part[(start + i) % n]
-    if whole >= n:
-        result += whole // n * part.sum()
+    n, left, result = part.size, span, 0.0
+    if left >= n:
+        turns = int(left / n)
+        result, left = turns * part.sum(), left - turns * n
+    at = start
+    while left > 0.0:
+        result += min(left, 1.0) * part[at]
+        left -= 1.0
+        at = at + 1 if at + 1 < n else 0
     return float(result / span)
+
+
+PLACES = np.arange(
+    int(np.array(2.0**-8, np.float32).view(np.int32)),
+    int(np.array(2.0**11, np.float32).view(np.int32)) + 1,
+    1 << 16,
+    dtype=np.int32,
+)
+"""Bits of the -ln of a mean decay at which the odds of losing a frame are kept: 128 places per octave."""
+DECAY_LOGS = PLACES.view(np.float32).astype(np.float64)
+_FIRST_PLACE, _LAST_PLACE = int(PLACES[0]), int(PLACES[-1])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _odds_at(log_decay: float, odds: Array) -> float:  # pragma: no cover - compiled
+    """ln odds of losing a frame of a mean decay, from its row of `DECAY_LOGS`."""
+    bits = int(np.float32(-log_decay).view(np.int32))
+    place = min(max(bits - _FIRST_PLACE, 0), _LAST_PLACE - _FIRST_PLACE - 1)
+    left = place >> 16
+    return float(odds[left] + (place & 0xFFFF) * (odds[left + 1] - odds[left]) / 65536.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def over_starts_db(
-    decay: Array, log_offset: float, beta: float, detector: int, erased_db: float, span: float, log_odds: Array
+    decay: Array, log_offset: float, span: float, decay_odds: Array, log_odds: Array, least_db: float, enough_db: float
 ) -> float:  # pragma: no cover - compiled
     """Flat SNR that loses as many frames as those that begin in each part of the half cycle do in the mean [dB].
 
     decay : (n_bins,) mean of exp(-p / beta) over the carriers, exp(-log_offset) times as large
-    log_odds : ln odds of losing a frame on `GRID_DB`, falling;  the others : see `Mapping`
+    decay_odds, log_odds : ln odds of losing a frame, against `DECAY_LOGS` and against `GRID_DB`, both falling
+    least_db, enough_db : -inf is answered where even the best part of the half cycle does not reach the first, inf
+        where even the worst one reaches the second
     """
+    if least_db > -np.inf or enough_db < np.inf:
+        best = worst = decay[0]
+        for b in range(1, decay.size):
+            best, worst = min(best, decay[b]), max(worst, decay[b])
+        if least_db > -np.inf and _odds_at(np.log(best) + log_offset, decay_odds) > falling_at(least_db, log_odds):
+            return -np.inf
+        if enough_db < np.inf and _odds_at(np.log(worst) + log_offset, decay_odds) <= falling_at(enough_db, log_odds):
+            return np.inf
     lost = kept = 0.0
     for start in range(decay.size):
-        seen = -beta * min(np.log(covered(decay, start, span)) + log_offset, 0.0)
-        odds = falling_at(decibel(flat_snr(seen, detector)) - erased_db, log_odds)
-        chance = np.exp(min(max(odds, -_MOST_LOG_ODDS), _MOST_LOG_ODDS))
-        lost += chance / (1.0 + chance)
-        kept += 1.0 / (1.0 + chance)
+        odds = _odds_at(np.log(covered(decay, start, span)) + log_offset, decay_odds)
+        chance = np.exp(odds)
+        survives = 1.0 / (1.0 + chance)
+        lost += chance * survives
+        kept += survives
     return float(where_falling(np.log(lost / kept), log_odds))
 
 
