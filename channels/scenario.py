@@ -72,7 +72,9 @@ class Scenario:
     load_impedance_factor
         Multiplies every house impedance on the power line [1], positive.
     interference
-        False switches off what other meters and sites transmit (collisions, overlapping traffic).
+        False switches off what other meters and sites transmit (collisions, overlapping traffic). On power lines these
+        are the crosstalk of neighbouring transformers and the queue at the concentrator: every meter is polled as if it
+        were the only one.
     walls
         What box, basement, cabinet and pit cost every radio.
     powerline

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from .columns import ID_COLUMN, texts
+from .columns import ID_COLUMN, flags, texts
 from .inputs import InferenceRules
 from .readers import Layer
 from .shapes import middles
@@ -28,7 +28,7 @@ CODES: Mapping[str, str] = {
     "no_place": "the row has no usable coordinates",
     "zero_place": "the row lies at (0, 0)",
     "several_places": "the row holds several points, and which one is meant is not known",
-    "bad_place": "the coordinates are impossible in the layer's CRS",
+    "bad_place": "a coordinate is no number, or impossible in the layer's CRS",
     "swapped_lat_lon": "the row lies inside the area only with its two coordinates exchanged",
     "outside_area": "the row lies outside the area",
     "duplicate_id": "another row has the same id",
@@ -102,12 +102,13 @@ def audit_points(
     frame = layer.places
     n_rows = len(frame)
     x, y = middles(frame.geometry.array).T
-    missing = ~(np.isfinite(x) & np.isfinite(y))
+    broken = _partly_placed(np.asarray(frame.geometry.array, dtype=object))
+    missing = ~(np.isfinite(x) & np.isfinite(y)) & ~broken
     source = CRS.from_user_input(frame.crs)
     move = Transformer.from_crs(source, crs, always_xy=True)
-    xm, ym = _moved(move, x, y, missing)
-    swapped_x, swapped_y = _moved(move, y, x, missing)
-    zero = ~missing & (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6)
+    xm, ym = _moved(move, x, y, missing | broken)
+    swapped_x, swapped_y = _moved(move, y, x, missing | broken)
+    zero = ~missing & ~broken & (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6)
     impossible = ~missing & ~zero & ~(np.isfinite(xm) & np.isfinite(ym))
     several = shapely.get_num_geometries(np.asarray(frame.geometry.array, dtype=object)) > 1
     several &= shapely.get_dimensions(np.asarray(frame.geometry.array, dtype=object)) == 0
@@ -134,6 +135,10 @@ def audit_points(
     _mark_duplicates(code, detail, ids, xm, ym)
     for sentence, test in (values or {}).items():
         _mark(code, detail, test(frame), "bad_value", sentence)
+    if layer.role == "transformers":
+        active, unclear = flags(frame, "in_service", True)
+        _mark(code, detail, unclear, "bad_value", "in_service is neither yes nor no")
+        _mark(code, detail, ~active, "not_in_service", CODES["not_in_service"])
     bad = code != ""
     listed = fault_rows(
         layer.role, frame["row"].to_numpy()[bad], ids[bad], code[bad], detail[bad], _shown(xm[bad]), _shown(ym[bad])
@@ -145,11 +150,14 @@ def audit_points(
 
 
 def audit_shapes(layer: Layer, crs: CRS) -> Audited:
-    """Audit a layer of lines or polygons: rows without geometry and shapes broken beyond repair are listed."""
+    """Audit a layer of lines or polygons.
+
+    Rows without geometry, with a coordinate that is no number, and shapes broken beyond repair are listed.
+    """
     frame = layer.places
     shapes = np.asarray(frame.geometry.array, dtype=object)
     missing = np.asarray(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    finite = np.isfinite(shapely.bounds(shapes)).all(axis=1) | missing
+    finite = _finite_share(shapes) == 1
     wrong = _wrong_kind(layer)
     code = np.select([missing, wrong, ~finite], ["no_place", "wrong_geometry", "bad_place"], "").astype(object)
     kept = frame.loc[code == ""].to_crs(crs)
@@ -160,8 +168,7 @@ def audit_shapes(layer: Layer, crs: CRS) -> Audited:
     if layer.role == "cables":  # a cable without extent may still join two buses
         point_like = (dimension == 1) & (shapely.length(kept.geometry.to_numpy()) == 0)
         moved = np.where(point_like, kept.geometry.to_numpy(), moved)
-    broken = shapely.is_empty(moved) | (shapely.get_dimensions(moved) < dimension)
-    broken |= ~np.isfinite(shapely.bounds(moved)).all(axis=1)
+    broken = shapely.is_empty(moved) | (_finite_share(moved) < 1) | (shapely.get_dimensions(moved) < dimension)
     code[np.flatnonzero(code == "")[broken]] = "bad_geometry"
     bad = code != ""
     ids = texts(frame, ID_COLUMN.get(layer.role, ""))
@@ -201,11 +208,12 @@ def refuse_unusable(audited: Audited, max_bad_share: float) -> None:
     counts = faults["code"].value_counts()
     worst = ", ".join(f"{counts[code]} {code}" for code in sorted(counts.index, key=lambda code: (-counts[code], code)))
     first = faults.iloc[0]
+    told = f"first row {first['row']}" + (f", {first['id']}" if first["id"] else "") + f": {first['detail']}"
     if len(faults) == n_in:
-        raise ValueError(f"{name} is unusable: all {n_in} rows are faulty ({worst}); check its CRS and columns")
+        raise ValueError(f"{name} is unusable: all {n_in} rows are faulty ({worst}; {told}); check its CRS and columns")
     if len(faults) > max_bad_share * n_in:
         raise ValueError(
-            f"{name}: {len(faults)} of {n_in} rows are faulty ({worst}; first row {first['row']}), more than "
+            f"{name}: {len(faults)} of {n_in} rows are faulty ({worst}; {told}), more than "
             f"area.max_bad_share = {max_bad_share:g}; repair the layer or raise the share"
         )
 
@@ -242,6 +250,19 @@ def polygon_note(audited: Audited) -> list[str]:
     n_flat = int((_dimensions(audited.layer) == 2).sum())
     n_in = len(audited.layer.frame)
     return [f"{n_flat} of {n_in} rows of the layer {role} are polygons and count by their centroid."] if n_flat else []
+
+
+def _finite_share(shapes: Array) -> Array:
+    """(n,) share of each shape's coordinates that are numbers, 0 to 1; 1 for a shape without any."""
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
+    n_bad = np.bincount(owner, ~np.isfinite(xy).all(axis=1), shapes.size)
+    return np.asarray(1.0 - n_bad / np.maximum(np.bincount(owner, minlength=shapes.size), 1))
+
+
+def _partly_placed(shapes: Array) -> Array:
+    """(n,) bool: some coordinates are numbers and some are not, so that no place can be told."""
+    share = _finite_share(shapes)
+    return np.asarray((share > 0) & (share < 1))
 
 
 def _moved(move: Transformer, x: Array, y: Array, missing: Array) -> tuple[Array, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import geopandas as gpd
@@ -25,8 +26,8 @@ def meter_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
     """What a meter row must not say: sentence to a test that returns (n,) bool."""
     return {
         BAD_HEIGHT: bad_height,
-        "floor is no number": lambda frame: numbers(frame, "floor")[1],
-        "phases is neither 1 nor 3": _bad_phases,
+        "floor is no number; correct it, or leave it empty": lambda frame: numbers(frame, "floor")[1],
+        "phases is neither 1 nor 3; leave it empty to have it inferred": _bad_phases,
         "phase is none of L1, L2, L3 (or A, B, C; R, S, T); leave it empty to have it drawn": _bad_phase,
     }
 
@@ -55,7 +56,8 @@ MAX_HEIGHT_M = 500.0
 """No antenna that reads meters stands higher above the ground; a larger number is a slip of unit or column [m]."""
 
 BAD_HEIGHT = (
-    f"height is no number above 0 and up to {MAX_HEIGHT_M:g} m; correct it, or leave it empty to have it inferred"
+    f"height_m (or height_ft) is no height above 0 and up to {MAX_HEIGHT_M:g} m; correct it, or leave it empty to have "
+    "it inferred"
 )
 
 
@@ -129,15 +131,22 @@ def _flags(missing: Mapping[str, Array], n_rows: int) -> Array:
 
 KVA_PER_MVA = 1000.0
 
+_RATING_RULE = next(item.metadata for item in fields(InferenceRules) if item.name == "default_rating_kva")
+MIN_RATED_KVA, MAX_RATED_KVA = float(_RATING_RULE["minimum"]), float(_RATING_RULE["maximum"])
+"""Limits of the rule for transformers without rating; a given one beyond them is a slip of unit [kVA]."""
+
 
 def transformer_value_faults() -> Mapping[str, Callable[[pd.DataFrame], Array]]:
     """What a transformer row must not say: sentence to a test that returns (n,) bool."""
-    return {"rating is negative, zero or no number": _bad_rating}
+    return {
+        f"rated_kva (or rated_mva) is no rating from {MIN_RATED_KVA:g} to {MAX_RATED_KVA:g} kVA; correct the value or "
+        "its unit, or leave it empty for area.rules.default_rating_kva": _bad_rating
+    }
 
 
 def _bad_rating(frame: pd.DataFrame) -> Array:
     rated, bad = lengths_m(frame, "rated_kva", "rated_mva", KVA_PER_MVA)
-    return np.asarray(bad | (rated <= 0))
+    return np.asarray(bad | (rated < MIN_RATED_KVA) | (rated > MAX_RATED_KVA))
 
 
 def given_transformers(transformers: gpd.GeoDataFrame, rules: InferenceRules) -> gpd.GeoDataFrame:

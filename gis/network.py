@@ -20,6 +20,7 @@ from .feeders import attach_meters, given_network, unknown_transformers
 from .given import given_transformers, no_transformers
 from .inferred import infer_network
 from .inputs import InferenceRules
+from .nearness import refuse_far
 from .sites import mapped_substations
 
 Array = NDArray[Any]
@@ -30,7 +31,8 @@ def find_network(
 ) -> tuple[gpd.GeoDataFrame, FeederNetwork, gpd.GeoDataFrame]:
     """Transformers and feeders as given, else inferred, and the meters with their transformer and feeder node.
 
-    Raises ValueError for a cable without length, of a type that ``known_cable`` refuses, or in a loop that may not be.
+    Raises ValueError for a cable without length, of a type that ``known_cable`` refuses, or in a loop that may not be,
+    and where the cables lie nowhere near transformers or meters.
     """
     rules = desk.inputs.rules
     own = "transformers" in desk.audited
@@ -58,7 +60,10 @@ def _given_network(
     desk.notes += length_notes(cables)
     network = given_network(cables, desk.audited.get("buses"), switches, transformers, rules)
     desk.listed += [network.cables_listed, network.buses_listed, network.switches_listed]
+    refuse_far(desk.audited["transformers"], desk.audited["cables"], network.feeders.transformer_node >= 0)
     node, transformer, guessed, qa = attach_meters(meters, network, transformers, rules)
+    if "meters" in desk.audited:
+        refuse_far(desk.audited["meters"], desk.audited["cables"], node >= 0)
     desk.qa += [network.qa, qa]
     _say_unknown(desk, qa, len(meters), own=True)
     refuse_unusable(with_faults(desk.audited["cables"], network.cables_listed), desk.inputs.max_bad_share)

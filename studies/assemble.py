@@ -46,7 +46,7 @@ def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
     known_cable = partial(cable_named, extra=case.settings.cables)
     try:
         return build_area(case.area, case.folder, known_cable if plans_power_line else None)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         raise UserError(f"{case.path} [area]: {error}") from None
 
 

@@ -71,7 +71,10 @@ def read_case(path: Path) -> Case:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such case file; `amiplan new DIR` writes one")
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: not readable: {error.strerror or error}") from None
     try:
         table = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

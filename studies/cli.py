@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,19 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Option("-o", "--output", help="result folder")]
 
 
+_RESUME = "go on with an interrupted run: technologies that were finished are kept, one under way begins anew"
+
+
+@contextmanager
+def _interruptible(then: str = "") -> Iterator[None]:
+    """Ctrl-C ends the work with one line and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted{then}", err=True)
+        raise typer.Exit(130) from None
+
+
 @app.command()
 def demo(
     area: Annotated[str, typer.Argument(help="an embedded area")] = "north_bayreuth",
@@ -44,7 +59,8 @@ def demo(
     if area not in cases:
         raise UserError(f"demo {area}: no such embedded area; {suggestion(area, cases)}")
     folder = output or Path(f"demo-{area}")
-    typer.echo(run_case(read_case(cases[area]), folder, workers=workers, own_demo=True))
+    with _interruptible():
+        typer.echo(run_case(read_case(cases[area]), folder, workers=workers, own_demo=True))
 
 
 @app.command()
@@ -71,7 +87,7 @@ def run(
     workers: Annotated[int, typer.Option(help="processes", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="address of a dask scheduler")] = None,
     tier: Annotated[str | None, typer.Option(help="fast, sample or packet")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=_RESUME)] = False,
     force: Annotated[bool, typer.Option("--force", help="replace an existing result folder")] = False,
 ) -> None:
     """Run the whole study."""
@@ -79,7 +95,8 @@ def run(
     from .commands import run_case, with_tier
 
     chosen = with_tier(read_case(case), tier)
-    typer.echo(run_case(chosen, output, workers=workers, scheduler=scheduler, resume=resume, force=force))
+    with _interruptible("; with --resume the same run keeps the technologies that are finished"):
+        typer.echo(run_case(chosen, output, workers=workers, scheduler=scheduler, resume=resume, force=force))
 
 
 @app.command()

@@ -13,8 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ..channels.parameters import parameters_of
 from ..channels.technologies import all_technologies
+from ..gis.audit import CODES
 from ..planner.pipeline import PlanningError
 from ..planner.simulate import TIERS
 from .assemble import area_of
@@ -47,8 +50,8 @@ def run_case(
 ) -> str:
     """Run a case into a result folder and say what came out.
 
-    Raises UserError where the folder exists and neither resume nor force is given, or where a demo would replace a
-    folder that no demo made.
+    Raises UserError where the folder exists and neither resume nor force is given, where a demo would replace a
+    folder that no demo made, or where the system does not let it write.
     """
     from .export import write_results
     from .run import run
@@ -69,13 +72,29 @@ def run_case(
         except UserError:
             shutil.rmtree(work, ignore_errors=True)
             raise
-        crew.step("writing results", write_results, study, folder)
-    if own_demo:
-        (folder / DEMO_MARK).touch()
-    crew.timings_s["total"] = round(time.perf_counter() - begin, 3)
-    (folder / "timings.json").write_text(json.dumps(crew.timings_s, indent=1) + "\n")
+        except OSError as error:
+            raise UserError(_cannot_write(folder, work, error)) from error
+        try:
+            crew.step("writing results", write_results, study, folder)
+            if own_demo:
+                (folder / DEMO_MARK).touch()
+            crew.timings_s["total"] = round(time.perf_counter() - begin, 3)
+            (folder / "timings.json").write_text(json.dumps(crew.timings_s, indent=1) + "\n")
+        except OSError as error:
+            raise UserError(_cannot_write(folder, work, error)) from error
     shutil.rmtree(work, ignore_errors=True)
     return summary_text(study) + f"\nReport: {(folder / 'report.html').resolve()}"
+
+
+def _cannot_write(folder: Path, work: Path, error: OSError) -> str:
+    """One line with the folder, the system's reason, and what to do; finished technologies stay for ``--resume``."""
+    kept = any(work.rglob("*.pickle")) if work.is_dir() else False
+    if not kept:
+        shutil.rmtree(work, ignore_errors=True)
+    again = "make room or choose another folder with -o"
+    if kept:
+        again = "make room and add --resume, which keeps the technologies that are finished, or choose another with -o"
+    return f"{folder}: the results cannot be written: {error.strerror or error}; {again}"
 
 
 def _check_folder(folder: Path, resume: bool, force: bool, own_demo: bool) -> None:
@@ -120,8 +139,11 @@ def write_new_case(directory: Path) -> str:
         raise UserError(f"{target}: exists; choose another folder")
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory}: is a file; choose a folder")
-    directory.mkdir(parents=True, exist_ok=True)
-    target.write_text((files("amiplan.studies") / "templates" / "case.toml").read_text(encoding="utf-8"), "utf-8")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        target.write_text((files("amiplan.studies") / "templates" / "case.toml").read_text(encoding="utf-8"), "utf-8")
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror or error}; choose another folder") from error
     return (
         f"{target} written. Edit [area]: name your meter layer (or buildings and addresses), and what else you have; "
         f"then `amiplan check {target}`."
@@ -140,8 +162,7 @@ def audit_text(case: Case) -> str:
         )
     n_listed = int((area.listed["layer"] == "meters").sum())
     lines += ["", f"meters: {area.n_meters_in} in = {area.n_meters} used + {n_listed} listed"]
-    counts = area.listed.groupby(["layer", "code"]).size().reset_index(name="n")
-    lines += [f"  {row['layer']} {row['code']}: {row['n']} rows" for row in counts.to_dict("records")]
+    lines += [f"  {line}" for line in _faults(area.listed)]
     odd = area.qa.groupby(["layer", "code"]).size().reset_index(name="n")
     lines += [f"  {row['layer']} {row['code']}: {row['n']}, used; look at them" for row in odd.to_dict("records")]
     lines += [
@@ -150,6 +171,23 @@ def audit_text(case: Case) -> str:
         f"{len(candidates.cells)} operator cells",
     ]
     return "\n".join([*lines, *area.notes, *candidates.notes])
+
+
+N_SHOWN = 3
+"""Rows that are named of each fault."""
+
+
+def _faults(listed: pd.DataFrame) -> list[str]:
+    """A line per layer, code and cause, with the first rows of each: their ids, or row numbers where they have none."""
+    told = listed.assign(cause=listed["detail"].where(listed["code"] == "bad_value", ""))
+    lines = []
+    for (layer, code, cause), rows in told.groupby(["layer", "code", "cause"], sort=True):
+        first = rows.sort_values("row", kind="stable").head(N_SHOWN)
+        names = ", ".join(str(name) or f"row {row}" for name, row in zip(first["id"], first["row"], strict=True))
+        more = ", ..." if len(rows) > N_SHOWN else ""
+        why = cause or CODES.get(str(code), "")
+        lines.append(f"{layer} {code}: {len(rows)} row{'s' * (len(rows) > 1)} ({names}{more})" + f": {why}" * bool(why))
+    return lines
 
 
 def technologies_text(name: str | None, as_json: bool) -> str:

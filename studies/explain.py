@@ -54,11 +54,12 @@ N_NEAREST = 5
 
 @dataclass(frozen=True)
 class _Terms:
-    """What ``run.json`` says about the study: the words for technologies, and what served means."""
+    """What ``run.json`` says about the study: the words for technologies, what served means, how far links go."""
 
     labels: dict[str, str] = field(default_factory=dict)
     read_probability: float = 0.95
     service: str = ""
+    longest_link_m: dict[str, float] = field(default_factory=dict)
 
 
 def explanation(folder: Path, meter_id: str) -> str:
@@ -92,7 +93,7 @@ def explanation(folder: Path, meter_id: str) -> str:
         lines += ["", f"{label}{where}: {_verdict(group)}"]
         by_wire = bool((cable["technology"] == technology).any())
         lines += [f"  {line}" for line in _way(group.iloc[0], by_wire)]
-        lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology))]
+        lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology), terms)]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
         lines += [f"  {line}" for line in _cause(group, by_wire)]
     return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
@@ -112,7 +113,8 @@ def _terms(folder: Path) -> _Terms:
         return _Terms()
     record = json.loads(path.read_text(encoding="utf-8"))
     labels = {str(one["technology"]): str(one["label"]) for one in record["technologies"]}
-    return _Terms(labels, float(record["read_probability"]), str(record["service"]))
+    longest = {str(one["technology"]): float(one.get("max_link_length_m", np.inf)) for one in record["technologies"]}
+    return _Terms(labels, float(record["read_probability"]), str(record["service"]), longest)
 
 
 def _listed(code: str) -> str:
@@ -206,25 +208,44 @@ def _cable_rows(folder: Path, meter_id: str) -> pd.DataFrame:
     return pd.read_parquet(path, filters=[("meter_id", "==", meter_id)])
 
 
-def _on_the_cable(rows: pd.DataFrame, scenario: str, technology: str) -> list[str]:
+def _on_the_cable(rows: pd.DataFrame, scenario: str, technology: str, terms: _Terms) -> list[str]:
     """The numbers of the direct link to the concentrator, as the first replication drew them."""
     mine = rows[(rows["scenario"] == scenario) & (rows["technology"] == technology)]
+    longest_m = terms.longest_link_m.get(technology, np.inf)
     lines = []
     for row in mine.to_dict("records"):
         phase = f"on {row['phase']}" if len(str(row["phase"])) == 2 else "on all three phases"
         lines.append(
-            f"On the cable (first draw): {row['distance_m']:.0f} m from {row['site_id']}, {phase}; "
-            f"{_decibels(row['attenuation_db'])} below the concentrator's source; its modem sees "
-            f"{row['access_ohm']:.1f} ohm and {row['noise_dbuv']:.0f} dBuV of noise in one carrier; SNR "
-            f"{_decibels(row['snr_up_db'])} up and {_decibels(row['snr_down_db'])} down, means over the carriers; "
-            f"fastest direct mode "
-            f"{row['mode_up']} up, {row['mode_down']} down."
+            f"On the cable (first draw): {_length(row['distance_m'])} from {row['site_id']}, {phase}; its modem sees "
+            f"{row['access_ohm']:.1f} ohm and {row['noise_dbuv']:.0f} dBuV of noise in one carrier; "
+            f"{_direct_link(row, longest_m)}."
         )
     return lines
 
 
-def _decibels(value: float) -> str:
-    return f"{value:.0f} dB" if np.isfinite(value) else "out of reach"
+def _direct_link(row: dict[Hashable, Any], longest_m: float) -> str:
+    """What the direct link is good for; no number where nothing arrives, or where the study did not look."""
+    if row["distance_m"] > longest_m:
+        return (
+            f"the cable is longer than max_link_length_m = {longest_m:g} m, so the study has no direct link between "
+            "them: this meter can only be read over others"
+        )
+    if not np.isfinite([row["snr_up_db"], row["snr_down_db"]]).any():
+        return "what each of the two sends is too weak at the other to be received, so there is no direct mode"
+    loss = row["attenuation_db"]
+    arrives = f"the concentrator's signal arrives {loss:.0f} dB below its source, " if np.isfinite(loss) else ""
+    return (
+        f"{arrives}SNR {_snr(row['snr_up_db'], 'up')} and {_snr(row['snr_down_db'], 'down')}, means over the carriers; "
+        f"fastest direct mode {row['mode_up']} up, {row['mode_down']} down"
+    )
+
+
+def _length(distance_m: float) -> str:
+    return f"{distance_m:.0f} m" if np.isfinite(distance_m) else "an unknown length of cable"
+
+
+def _snr(value_db: float, way: str) -> str:
+    return f"{value_db:.0f} dB {way}" if np.isfinite(value_db) else f"none {way} (nothing arrives)"
 
 
 def _percent(p: float) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -45,6 +47,8 @@ FILES = (
     "run.json",
 )
 """What a result folder holds, in the order of writing; ``run.json`` last, so that its presence says complete."""
+FULL_BYTES = 1e6
+"""A disk with less room is full: no layer fits."""
 STAMP = "2000-01-01T00:00:00.000Z"
 """Stands wherever a file format demands a time of writing, so that equal studies give equal content."""
 
@@ -59,19 +63,29 @@ def write_results(study: Study, folder: str | Path) -> None:
         other files left alone.
 
     Raises ValueError where the folder holds files but no ``run.json`` (it is somebody else's), its parent is missing,
-    or counts do not add up.
+    or counts do not add up, and OSError where the system does not let it write. Copies that a killed process left
+    unfinished beside the folder are removed.
     """
     target = Path(folder)
     if target.exists() and not _is_ours(target):
         raise ValueError(f"{target} exists and is not a result folder: choose another")
     if not target.resolve().parent.is_dir():
         raise ValueError(f"{target.resolve().parent} is not a folder: make it first")
+    _remove_unfinished(target.resolve().parent, target.name)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.resolve().parent))
     try:
         _write_all(study, partial)
         _move(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_unfinished(parent: Path, name: str) -> None:
+    """Take away what a process that was killed while it wrote the folder of this name left beside it."""
+    unfinished = re.compile(rf"\.{re.escape(name)}\.[a-z0-9_]+\.partial")
+    for one in parent.iterdir():
+        if unfinished.fullmatch(one.name) and one.is_dir():
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -177,6 +191,7 @@ def run_record(study: Study) -> dict[str, Any]:
             {
                 "technology": result.technology, "scenario": result.scenario, "label": study.label(result.technology),
                 "n_meters": s.n, "n_served": s.n_served, "not_served": dict(s.reasons), "n_sites": s.n_sites,
+                **_longest_link(study, result.technology),
             }
             for s, result in zip(standings(study), study.results, strict=True)
         ],
@@ -185,6 +200,13 @@ def run_record(study: Study) -> dict[str, Any]:
         "warnings": list(study.warnings),
         "limits": list(study.limits),
     }  # fmt: skip
+
+
+def _longest_link(study: Study, technology: str) -> dict[str, float]:
+    """``max_link_length_m`` of a technology on cables: which pairs the study looked at; nothing for others."""
+    rows = study.assumptions
+    rows = rows[(rows["group"] == f"technologies.{technology}") & (rows["name"] == "max_link_length_m")]
+    return {"max_link_length_m": float(rows["value"].iloc[0])} if len(rows) else {}
 
 
 def write_geopackage(study: Study, meters: gpd.GeoDataFrame, path: Path) -> None:
@@ -197,6 +219,15 @@ def write_geopackage(study: Study, meters: gpd.GeoDataFrame, path: Path) -> None
         "sites": (sites_layer(study), "Point"),
         "qa_issues": (qa_layer(study), "Point"),
     }
+    try:
+        _write_layers(study, layers, path)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        full = shutil.disk_usage(path.parent).free < FULL_BYTES  # GDAL names a symptom, not the reason
+        code, reason = (errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else (errno.EIO, str(error))
+        raise OSError(code, reason) from error
+
+
+def _write_layers(study: Study, layers: dict[str, tuple[gpd.GeoDataFrame, str]], path: Path) -> None:
     with _fixed_date():
         for name, (layer, kind) in layers.items():
             pyogrio.write_dataframe(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 from .settings import UserError
 
 Notify = Callable[[str, int, int], None]
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; one of them is enough to say so and to end the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _silent(step: str, done: int, total: int) -> None:
@@ -52,6 +58,8 @@ class Workers:
 
         keep
             A folder in which finished pieces are stored and from which they are taken again.
+
+        Raises OSError where the system does not let it store one.
         """
         pieces = list(pieces)
         begin = time.perf_counter()
@@ -74,12 +82,18 @@ class Workers:
             for number in numbers:
                 yield number, function(pieces[number], *shared)
         else:
-            with ProcessPoolExecutor(min(self.n_workers, len(numbers)), mp_context=get_context("spawn")) as pool:
+            n, context = min(self.n_workers, len(numbers)), get_context("spawn")
+            with ProcessPoolExecutor(n, context, initializer=_leave_interrupts_to_the_parent) as pool:
                 futures: dict[int, Future[Any]] = {
                     number: pool.submit(function, pieces[number], *shared) for number in numbers
                 }
-                for number, future in futures.items():
-                    yield number, future.result()
+                try:
+                    for number, future in futures.items():
+                        yield number, future.result()
+                except KeyboardInterrupt:
+                    for child in active_children():
+                        child.terminate()
+                    raise
 
     def _on_cluster(
         self, function: Callable[..., Any], pieces: list[Any], shared: tuple[Any, ...], numbers: list[int]
@@ -107,5 +121,9 @@ def _keep(folder: Path | None, number: int, result: Any) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{number}.unfinished"
-        unfinished.write_bytes(pickle.dumps(result))
-        unfinished.replace(folder / f"{number}.pickle")
+        try:
+            unfinished.write_bytes(pickle.dumps(result))
+            unfinished.replace(folder / f"{number}.pickle")
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise

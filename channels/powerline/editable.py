@@ -76,7 +76,7 @@ def _changed(rows: Mapping[str, Row], name: str, change: Mapping[str, Any], plac
         _check_limits(columns[key].metadata, value, f"{place} {key}")
     missing = [key for key in columns if key not in change]
     if name not in rows and missing:
-        raise ValueError(f"{place} is new and lacks {', '.join(missing)}; known rows are {', '.join(rows)}")
+        raise ValueError(f"{place} is new and lacks {', '.join(missing)}; {nearest(name, rows)}")
     base = {key: getattr(rows[name], key) for key in columns} if name in rows else {}
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in change.items()}
     try:

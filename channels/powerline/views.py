@@ -19,6 +19,7 @@ from .channel_settings import ChannelSettings
 from .coupling import access_impedance_ohm
 from .impulses import erasure_ratio
 from .line_parameters import LineParameters
+from .pairs import area_pairs
 from .plans import plan, plans
 
 Array = NDArray[Any]
@@ -31,18 +32,20 @@ class FeederView:
     frequency_hz : (n_carriers,);  state_share : (n_states,) share of the half cycle that the loads spend in each state
     node : (n,) node numbers of the members, the concentrator among them, by distance from it
     distance_m : (n,) along the cables;  phase : (n,) 0 to 2 or -1 for all three
+    linked : (n,) bool, the pair is a link of the study; others are too far apart along the cables to be looked at
     loss_db : (n, n_carriers) from the concentrator's source voltage to the member's terminals, mean power over time;
         inf beyond the reach
     access_ohm : (n, n_states, n_carriers) complex impedance that the member's modem looks into
     noise_dbuv, worst_noise_dbuv : (n, n_carriers) mean over the half cycle, and in its loudest part
     snr_up_db, snr_down_db : (n, n_carriers) mean over the half cycle; at the concentrator itself -inf
-    mode_up, mode_down : (n,) mode chosen on the direct link; -1 for none
+    mode_up, mode_down : (n,) mode chosen on the direct link; -1 for none, and where the pair is no link of the study
     """
 
     frequency_hz: Array
     state_share: Array
     node: Array
     distance_m: Array
+    linked: Array
     phase: Array
     loss_db: Array
     access_ohm: Array
@@ -119,13 +122,14 @@ def feeder_view(
     back = _ways(channel, settings, adaptation, others, own)
     noise = channel.reception.noise_uv2[channel.reception.row[others, out.heard]]
     here = (others == own[0])[:, None]
-    distance = _distance(paths, channel, int(own[0]))
+    linked, distance = _distance(paths, channel, int(own[0]))
     order = np.argsort(distance, kind="stable")
     return FeederView(
         settings.frequency_hz,
         np.bincount(channel.state_of_bin) / channel.state_of_bin.size,
         member[order],
         distance[order],
+        linked[order],
         channel.phase[order],
         out.loss_db[order],
         access_impedance_ohm(channel.y_seen_s, channel.coupled, settings.driver.idle_ohm)[order],
@@ -133,8 +137,8 @@ def feeder_view(
         decibel(noise.max(axis=1))[order],
         np.where(here, -np.inf, decibel(back.snr.mean(axis=1)))[order],
         np.where(here, -np.inf, decibel(out.snr.mean(axis=1)))[order],
-        np.where(here[:, 0], -1, back.choice.mode)[order],
-        np.where(here[:, 0], -1, out.choice.mode)[order],
+        np.where(linked, back.choice.mode, -1)[order],
+        np.where(linked, out.choice.mode, -1)[order],
     )
 
 
@@ -178,13 +182,20 @@ def _one_area(paths: CablePaths, settings: ChannelSettings, draws: Draws, site: 
     return area_channel(paths, area, drawn_phases(paths, everything.branch, settings, draws), settings, draws)
 
 
-def _distance(paths: CablePaths, channel: AreaChannel, own: int) -> Array:
-    """(n_members,) metres of cable between each member and one of them; 0 for itself, inf for pairs not listed."""
-    distance = np.where(np.arange(channel.plan.member.size) == own, 0.0, np.inf)
-    for one, other in ((channel.plan.first, channel.plan.second), (channel.plan.second, channel.plan.first)):
+def _distance(paths: CablePaths, channel: AreaChannel, own: int) -> tuple[Array, Array]:
+    """(n_members,) bool pairs of each member with one of them that are links, and metres of cable between them."""
+    here = channel.plan
+    linked, distance = np.zeros(here.member.size, bool), np.zeros(here.member.size)
+    for one, other in ((here.first, here.second), (here.second, here.first)):
         direct = one == own
-        distance[other[direct]] = paths.distance_m[channel.plan.link[direct]]
-    return distance
+        linked[other[direct]], distance[other[direct]] = True, paths.distance_m[here.link[direct]]
+    far = np.setdiff1d(np.flatnonzero(~linked), own)
+    if far.size:
+        edges = (here.line.edge_from, here.line.edge_to, paths.edge_length_m[here.edge])
+        one_area = np.zeros(here.node.size, np.int64)
+        _, end, metres = area_pairs(*edges, one_area, here.place[far], here.place[[own]], np.inf)
+        distance[far] = metres[end == far.size]  # the one site stands after the meters
+    return linked, distance
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ def test_boundary_decides_what_is_outside_or_swapped(tmp_path):
 def test_more_than_max_bad_share_is_refused(tmp_path):
     frame = rows()
     frame.loc[:4, ["lon", "lat"]] = 0.0
-    with pytest.raises(ValueError, match=r"5 of 20 rows are faulty \(5 zero_place; first row 0\).*max_bad_share = 0.2"):
+    told = r"5 of 20 rows are faulty \(5 zero_place; first row 0, \S+: the row lies at \(0, 0\)\).*max_bad_share = 0.2"
+    with pytest.raises(ValueError, match=told):
         audited(tmp_path, frame)
     assert audited(tmp_path, frame, max_bad_share=0.25).n_meters == 15
 

@@ -121,6 +121,10 @@ def refused(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *argume
         (GOOD_AREA + COAXIAL.replace("1.7e-8", "0.017"), ["resistivity_ohm_m = 0.017", "from 1e-08 to 1e-06"]),
         (GOOD_AREA + G3 + "notched_carriers = '0-29'\n", ["[technologies.g3_plc]", "mac_overhead_bytes 25"]),
         (GOOD_AREA + G3 + "notched_carriers = '5-3'\n", ["[technologies.g3_plc]", "write the lower carrier first"]),
+        (
+            GOOD_AREA + "[scenario.powerline.emitters.ev_charge]\nhouse = 1.0\n",
+            ["emitters.ev_charge is new and lacks flat", "did you mean 'ev_charger'?"],
+        ),
         (GOOD_AREA + G3 + "region_share = [0.5, 0.5]\n", ["region_share = [0.5, 0.5]", "three numbers"]),
         (GOOD_AREA + G3 + "region_share = [0.5, 0.5, 0.5]\n", ["region_share", "sum to 1"]),
         (GOOD_AREA + G3 + "region_db = [0, nan, 1]\n", ["region_db = [0.0, nan, 1.0]", "finite"]),

@@ -37,8 +37,10 @@ def test_the_text_has_one_row_a_carrier():
 
 
 def test_json_knows_lists_and_no_infinity():
-    answer = json.loads(link_text("g3_plc", ["distance_m=9000"], as_json=True))
+    answer = json.loads(link_text("g3_plc", ["distance_m=20000", "dead_loss_db=60"], as_json=True))
     assert answer["mode_up"] == "none"
+    assert answer["loss_db"] is None
+    assert answer["airtime_up_s"] is None
     assert len(answer["frequency_khz"]) == 36
 
 
