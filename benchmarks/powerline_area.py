@@ -64,7 +64,7 @@ def areas(n_meters: int) -> CablePaths:
 
 def run(n_meters: int, threads: int) -> None:
     """One replication after a small one that compiles; prints seconds and the peak of the memory."""
-    tech = G3Plc()
+    tech = G3Plc(dead_loss_db=90.0)
     adaptation = tech.adaptation(tech.state_of_bin, tech.mains_hz)
     assess_links(areas(100), tech, adaptation, Scenario(), Draws(1))
     paths = areas(n_meters)

@@ -43,7 +43,9 @@ class EmitterKind:
     public: float = column("1", "the same at a public building", maximum=1000)
     industrial: float = column("1", "the same in industry", maximum=1000)
     other: float = column("1", "the same at any other customer", maximum=1000)
-    low_dbuv: float = column("dBuV", "weakest: strongest reading among the carriers below 150 kHz", -40, 160)
+    low_dbuv: float = column(
+        "dBuV", "weakest: reading of its first line from the lower edge of a band on, below 150 kHz", -40, 160
+    )
     high_dbuv: float = column("dBuV", "strongest, likewise", -40, 160)
     above_150_db: float = column("dB", "how much lower it is from 150 kHz on", -60, 100)
     switching_low_hz: float = column("Hz", "lowest switching frequency", maximum=1e7)
@@ -194,8 +196,10 @@ def emission_dbuv(meter_key: Array, frequency_hz: Array, bandwidth_hz: float, dr
     Returns
     -------
     (n, n_carriers) rms level [dBuV]. The switching frequency and all its harmonics, each a Lorentzian line; the power
-    of the n-th harmonic falls with n squared. The drawn level is the strongest 200 Hz reading among the carriers, less
-    ``above_150_db`` on carriers from 150 kHz on; a wide line therefore carries more power than a narrow one.
+    of the n-th harmonic falls with n squared. The drawn level is the 200 Hz reading on the first line from the lower
+    edge of the band on, or the strongest reading within the band where that is more; less ``above_150_db`` on carriers
+    from 150 kHz on. A wide line therefore carries more power than a narrow one. Where the first line lies above the
+    band, as that of every device that switches there, only its skirt and those of lines below arrive.
 
     References
     ----------
@@ -211,11 +215,12 @@ def emission_dbuv(meter_key: Array, frequency_hz: Array, bandwidth_hz: float, dr
     centre = _log_even(kind.switching_low_hz, kind.switching_high_hz, switching)
     width = _log_even(kind.width_low_hz, kind.width_high_hz, wide) / 2
     carrier, reading = comb(centre, width, frequency, bandwidth_hz, LEVEL_BANDWIDTH_HZ)
-    # the strongest reading may lie between two carriers or at the edge of the band: no reading is below that of a line
-    # on its own centre
+    # the strongest reading may lie between two carriers or at an edge of the band. A line that leaves the band upwards
+    # keeps its level, else its skirt would be raised to it; one that leaves downwards is followed by its skirt at the
+    # edge until the next line is stronger: no step at either edge
     edges = np.array([frequency.min() - bandwidth_hz / 2, frequency.max() + bandwidth_hz / 2])
     at_edges = comb(centre, width, edges, bandwidth_hz, LEVEL_BANDWIDTH_HZ)[1]
-    strongest = np.maximum(np.maximum(reading.max(axis=1), at_edges.max(axis=1)), _strongest_line(centre, width, edges))
+    strongest = np.maximum(np.maximum(reading.max(axis=1), at_edges.max(axis=1)), _first_line(centre, width, edges[0]))
     lowered_db = np.where(frequency >= UPPER_HZ, kind.above_150_db, 0.0)
     return np.asarray(level_dbuv[:, None] - lowered_db + 10 * np.log10(carrier / strongest[:, None]))
 
@@ -225,8 +230,7 @@ def _log_even(low: float, high: float, share: Array) -> Array:
     return np.asarray(low * (high / low) ** share)
 
 
-def _strongest_line(centre: Array, width: Array, edges_hz: Array) -> Array:
-    """200 Hz reading of the lowest harmonic within the band, the fundamental's power being 1; 0 where none is."""
-    first = np.maximum(np.ceil(edges_hz[0] / centre), 1.0)
-    reading = 2 / np.pi * np.arctan(LEVEL_BANDWIDTH_HZ / 2 / width) / first**2
-    return np.where(first * centre <= edges_hz[1], reading, 0.0)
+def _first_line(centre: Array, width: Array, low_hz: float) -> Array:
+    """200 Hz reading of the lowest harmonic from a frequency on, on its own centre; the fundamental's power is 1."""
+    first = np.maximum(np.ceil(low_hz / centre), 1.0)
+    return np.asarray(2 / np.pi * np.arctan(LEVEL_BANDWIDTH_HZ / 2 / width) / first**2)

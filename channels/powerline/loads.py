@@ -57,6 +57,7 @@ class Devices:
 
 def house_admittance_s(
     circuit_key: Array,
+    customer_key: Array,
     circuit_class: Array,
     circuit_share: Array,
     frequency_hz: Array,
@@ -72,11 +73,14 @@ def house_admittance_s(
     ----------
     circuit_key : (n_circuits,) uint64
         Stable keys; a customer with three circuits needs three keys.
+    customer_key : (n_circuits,) uint64
+        Key of the customer behind each circuit, the same on its three circuits: three-phase appliances are drawn by it,
+        once per customer. The circuit's own key where a customer has one circuit.
     circuit_class : (n_circuits,) int8
         Row of ``paths.CUSTOMER_CLASSES``.
     circuit_share : (n_circuits,)
         Share of the customer's single-phase appliances on this circuit, above 0 to 1: 1 for a single-phase customer,
-        1/3 each for three phases. Three-phase appliances stand on every circuit.
+        1/3 each for three phases. Three-phase appliances stand on every circuit, with the same parts.
     frequency_hz : (n_carriers,) from 9 to 500 kHz
     hour
         Time of day, 0 to 24.
@@ -103,7 +107,8 @@ def house_admittance_s(
     admittance = np.empty((2, circuit_key.size, frequency.size), np.complex128)
     for first in range(0, circuit_key.size, CHUNK_CIRCUITS):
         some = slice(first, first + CHUNK_CIRCUITS)
-        drawn = devices(circuit_key[some], circuit_class[some], circuit_share[some], draws, hour=hour, table=table)
+        circuit = circuit_key[some], customer_key[some], circuit_class[some], circuit_share[some]
+        drawn = devices(*circuit, draws, hour=hour, table=table)
         fill_circuits(
             drawn.start,
             drawn.part,
@@ -135,27 +140,34 @@ def _check(circuit_class: Array, circuit_share: Array, frequency_hz: Array, impe
 
 
 def devices(
-    circuit_key: Array, circuit_class: Array, circuit_share: Array, draws: Draws, *, hour: float, table: ApplianceTable
+    circuit_key: Array,
+    customer_key: Array,
+    circuit_class: Array,
+    circuit_share: Array,
+    draws: Draws,
+    *,
+    hour: float,
+    table: ApplianceTable,
 ) -> Devices:
     """Draw what stands on every circuit and what of it runs; parameters as in `house_admittance_s`.
 
     The number of devices of a row is binomial, ``most`` tries with the mean of the class. One uniform number of the
-    circuit is held against its distribution for owned and for running devices: a busier hour or a larger share keeps
-    the devices of a lesser one, and nothing runs that is not owned.
+    circuit, or of the customer for a three-phase row, is held against its distribution for owned and for running
+    devices: a busier hour or a larger share keeps the devices of a lesser one, and nothing runs that is not owned.
     """
     group, (group_class, group_share) = _groups(circuit_class, circuit_share)
     at_hour = table.running_at(hour)
     circuit, part, running, rectifier = [], [], [], []
     for row, name in enumerate(table.names):
         most = table.most[row]
-        share = 1.0 if table.all_phases[row] else group_share
+        whose, share = (customer_key, 1.0) if table.all_phases[row] else (circuit_key, group_share)
         mean = table.mean_count[row, group_class] * share / most
-        uniform = draws.uniform(f"appliance {name}", circuit_key)[:, None]
+        uniform = draws.uniform(f"appliance {name}", whose)[:, None]
         runs = np.sum(uniform < _at_least(most, mean * at_hour[row])[group], axis=1)
         there = np.sum(uniform < _at_least(most, mean)[group], axis=1) if table.connected[row] else runs
         owner = np.repeat(np.arange(circuit_key.size), there)
         number = np.arange(owner.size) - np.repeat(np.cumsum(there) - there, there)
-        key = mix(circuit_key[owner] ^ mix(number.astype(np.uint64)))
+        key = mix(whose[owner] ^ mix(number.astype(np.uint64)))
         circuit.append(owner)
         part.append(_log_even(table.part_low[row], table.part_high[row], PARTS, name, key, draws))
         running.append(number < runs[owner])

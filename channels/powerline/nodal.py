@@ -18,16 +18,20 @@ Array = NDArray[Any]
 W = LANES
 
 
-def terminals_of(line: Lines, edge_phase: Array, n_phases: int) -> Array:
-    """Number of every phase of every node that some cable reaches, (n_nodes, n_phases) int, -1 where there is none.
+def terminals_of(line: Lines, edge_phase: Array, shunt_s: Array) -> Array:
+    """Number of every phase of every node that a cable or a shunt reaches, (n_nodes, n_phases) int, -1 without either.
+
+    A phase of a bus without a cable is still that of its transformer, as a tree has it.
 
     Parameters
     ----------
-    edge_phase : (n_edges,) int, -1 for three phases, 0 to 2 for one; without meaning where ``n_phases`` is 1
+    edge_phase : (n_edges,) int, -1 for three phases, 0 to 2 for one; without meaning where there is one circuit
+    shunt_s : (n_states, n_nodes, n_phases, n_carriers) complex128 [S]; counts where it is nowhere zero
 
     Raises ValueError where a node has no edge, a cable of one phase shall carry three, or three-phase cables hang on
     single-phase ones.
     """
+    n_phases = shunt_s.shape[2]
     touched = np.zeros((line.n_nodes, n_phases), bool)
     for end in (line.edge_from, line.edge_to):
         if n_phases == 1:
@@ -40,6 +44,7 @@ def terminals_of(line: Lines, edge_phase: Array, n_phases: int) -> Array:
         raise ValueError(f"node {int(np.argmin(touched.any(1)))} of the looped area has no edge; leave it out")
     if n_phases == 3:
         _check_three(line, np.flatnonzero(three))
+    touched |= np.all(shunt_s != 0, axis=(0, 3))
     return np.where(touched, np.cumsum(touched).reshape(touched.shape) - 1, -1)
 
 
@@ -112,8 +117,8 @@ def factors(line: Lines, shunt_s: Array, edge_phase: Array) -> Factors:
 
     Raises ValueError as `terminals_of` does.
     """
-    n_states, _, n_phases, n_carriers = shunt_s.shape
-    terminal = terminals_of(line, edge_phase, n_phases)
+    n_states, n_carriers = shunt_s.shape[0], shunt_s.shape[3]
+    terminal = terminals_of(line, edge_phase, shunt_s)
     row, column, edge, kind = nodal_pattern(line, edge_phase, terminal)
     n = int(terminal.max()) + 1
     pattern = pattern_of(n, row, column)

@@ -24,11 +24,13 @@ Array = NDArray[Any]
 class Circuits:
     """One phase of one customer each.
 
-    key : (n,) uint64;  meter_class : (n,) int;  share : (n,) of the customer's appliances
+    key, customer : (n,) uint64 of the circuit and of its customer, the same for a customer with one circuit
+    meter_class : (n,) int;  share : (n,) of the customer's appliances
     place : (n,) local node;  phase : (n,) 0 to 2
     """
 
     key: Array
+    customer: Array
     meter_class: Array
     share: Array
     place: Array
@@ -48,9 +50,8 @@ def circuits(paths: CablePaths, plan: Plan, phases: Phases) -> Circuits:
     phase = np.where(three[row], turn, load[row])
     with np.errstate(over="ignore"):
         per_phase = mix(key[row] + np.uint64(1) + turn.astype(np.uint64))
-    return Circuits(
-        np.where(three[row], per_phase, key[row]), own_class[row], 1 / copies[row], place[row], phase.astype(np.int64)
-    )
+    own = np.where(three[row], per_phase, key[row])
+    return Circuits(own, key[row], own_class[row], 1 / copies[row], place[row], phase.astype(np.int64))
 
 
 def shunts(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSettings, draws: Draws) -> Array:
@@ -65,6 +66,7 @@ def shunts(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSetti
     what = circuits(paths, plan, phases)
     load_s = house_admittance_s(
         what.key,
+        what.customer,
         what.meter_class,
         what.share,
         settings.frequency_hz,

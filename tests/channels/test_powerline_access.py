@@ -36,7 +36,7 @@ def impedances():
         what = circuits(paths, plan, phases)
         seen = access_impedance_ohm(solved.seen_s(what.place), coupled_phases(what.phase, 3), 1e12)[:, 0]
         conducting = settings.states(3).conducting[0, what.phase]
-        drawn = what.key, what.meter_class, what.share
+        drawn = what.key, what.customer, what.meter_class, what.share
         load = house_admittance_s(
             *drawn, FREQUENCY_HZ, draws, hour=10.0, impedance_factor=1.0, table=settings.appliances
         )

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from amiplan.channels.draws import Draws
+from amiplan.channels.draws import Draws, mix
 from amiplan.channels.paths import CablePaths
 from amiplan.channels.powerline.assess import assess_links
 from amiplan.channels.powerline.channel import area_channel, drawn_phases
@@ -222,6 +222,25 @@ def test_dead_pairs_have_no_link_and_fail_for_attenuation():
     one_way = np.isneginf(quality.snr_up_db) != np.isneginf(quality.snr_down_db)
     assert one_way.any()
     assert np.isfinite(quality.loss_db[one_way]).all()
+
+
+@pytest.mark.parametrize(
+    ("band", "country", "cut_at_90"), [("cenelec-a", "DE", False), ("fcc", "US", True), ("arib", "JP", True)]
+)
+def test_no_usable_link_is_left_out_on_a_quiet_night(band, country, cut_at_90):
+    """Four strings of 25 houses: a robust frame gets through on few good carriers, whatever the mean attenuation."""
+    paths = feeder(100, step_m=25.0, phases=1, keys=mix(np.arange(101, dtype=np.uint64)))
+    start = paths.edge_from.copy()
+    start[::50] = 0
+    three = np.where(np.arange(100) % 5 == 0, 3, 1).astype(np.int8)
+    paths = dataclasses.replace(paths, edge_from=start, meter_phases=three)
+    tech, night = G3Plc(band=band, country=country), severity("quiet", time="night")
+    every, kept, few = (
+        dataclasses.replace(tech, dead_loss_db=loss_db).assess(paths, night, Draws(5, 2)).usable
+        for loss_db in (200.0, tech.dead_loss_db, 90.0)
+    )
+    np.testing.assert_array_equal(kept, every)
+    assert (np.mean(every & ~few) > 0.05) == cut_at_90
 
 
 def test_the_feeder_view_shows_what_the_links_say():

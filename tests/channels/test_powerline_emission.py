@@ -119,10 +119,45 @@ def test_harmonics_fall_by_the_square_and_levels_stay_in_their_range():
     comb = spectrum(switching_low_hz=20e3, switching_high_hz=20e3, width_low_hz=10.0, width_high_hz=10.0)
     second, fourth = (comb[0, np.argmin(np.abs(CARRIER_HZ - f))] for f in (40e3, 80e3))
     assert second - fourth == pytest.approx(20 * np.log10(2), abs=0.3)
-    peak = spectrum().max(axis=1)
+    peak = spectrum(switching_high_hz=CARRIER_HZ[-1]).max(axis=1)
     assert peak.min() > 65
     assert peak.max() < 110 + 9  # a flat hump holds 8.9 dB more in a carrier than in 200 Hz
     np.testing.assert_array_equal(emission_dbuv(KEYS[::-1], CARRIER_HZ, SPACING_HZ, DRAWS, ANY)[::-1], spectrum())
+
+
+B_HZ = SPACING_HZ * np.arange(63, 79)
+
+
+@pytest.mark.parametrize("width_hz", [200.0, 2e3, 5e3])
+@pytest.mark.parametrize(("frequency_hz", "low", "high"), [(CARRIER_HZ, 4e3, 400e3), (B_HZ, 30e3, 400e3)])
+def test_levels_have_no_step_where_a_line_crosses_an_edge_of_the_band(frequency_hz, low, high, width_hz):
+    def level(switching_hz):
+        same = {"low_dbuv": 90.0, "high_dbuv": 90.0, "width_low_hz": width_hz, "width_high_hz": width_hz}
+        return spectrum(frequency_hz, KEYS[:1], **same, switching_low_hz=switching_hz, switching_high_hz=switching_hz)
+
+    for edge in (frequency_hz[0] - SPACING_HZ / 2, frequency_hz[-1] + SPACING_HZ / 2):
+        for harmonic in range(1, 9):
+            if low < edge / harmonic < high:
+                below, above = (level(edge / harmonic * side) for side in (1 - 1e-9, 1 + 1e-9))
+                np.testing.assert_allclose(below, above, atol=0.05)
+    # one that switches ever farther above the band is heard ever less
+    away = np.array([level(hz)[0] for hz in np.geomspace(frequency_hz[-1] + SPACING_HZ, 400e3, 30)])
+    assert np.all(np.diff(away, axis=0) < 0)
+
+
+@pytest.mark.parametrize("width_hz", [200.0, 2e3])
+def test_of_a_device_that_switches_above_the_band_only_the_skirt_arrives(width_hz):
+    at_hz = 110e3
+    fixed = {"switching_low_hz": at_hz, "switching_high_hz": at_hz, "width_low_hz": width_hz, "width_high_hz": width_hz}
+    got = spectrum(keys=KEYS[:1], low_dbuv=90.0, high_dbuv=90.0, **fixed)[0]
+
+    def within(offset_hz, span_hz):
+        ends = (offset_hz + span_hz / 2, offset_hz - span_hz / 2)
+        return np.subtract(*(np.arctan(end / (width_hz / 2)) for end in ends)) / np.pi
+
+    lines = sum(within(CARRIER_HZ - n * at_hz, SPACING_HZ) / n**2 for n in (1, 2))
+    np.testing.assert_allclose(got, 90.0 + 10 * np.log10(lines / within(0.0, 200.0)), atol=1e-6)
+    assert got.max() < {200.0: 55, 2e3: 74}[width_hz]
 
 
 def test_levels_are_lower_from_150_khz_on():

@@ -1,12 +1,21 @@
 """Appliances behind a meter: circuits against a plain reference, draws, tables, and where the impedances lie."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amiplan.channels.draws import Draws, MedianDraws, mix
 from amiplan.channels.paths import CUSTOMER_CLASSES
 from amiplan.channels.powerline.appliance_rows import rows_of
 from amiplan.channels.powerline.appliances import INSTALLATION_PARTS, appliance_table
+from amiplan.channels.powerline.channel import drawn_phases
 from amiplan.channels.powerline.loads import SKIN_REFERENCE_HZ, devices, house_admittance_s
+from amiplan.channels.powerline.plans import plan, survey
+from amiplan.channels.powerline.terminals import circuits, shunts
+from amiplan.channels.scenario import Scenario
+from amiplan.channels.technologies import technology
+from feeders import feeder
+from scipy.stats import binom
 
 KEYS = mix(np.arange(400, dtype=np.uint64))
 BAND_HZ = np.arange(10e3, 170.1e3, 5e3)
@@ -18,7 +27,7 @@ def admittance(keys=KEYS, kind=HOUSE, share=1.0, frequency_hz=BAND_HZ, draws=Non
     kinds = np.broadcast_to(np.int8(kind), keys.shape)
     shares = np.broadcast_to(float(share), keys.shape)
     return house_admittance_s(
-        keys, kinds, shares, frequency_hz, draws or Draws(1), hour=hour, impedance_factor=factor, table=table
+        keys, keys, kinds, shares, frequency_hz, draws or Draws(1), hour=hour, impedance_factor=factor, table=table
     )
 
 
@@ -40,8 +49,8 @@ def ranges(**values):
 def test_circuits_equal_a_plain_calculation():
     keys, share, table = KEYS[:40], np.full(40, 1.0), appliance_table()
     kind = (np.arange(40) % 7).astype(np.int8)
-    drawn = devices(keys, kind, share, Draws(3), hour=18.5, table=table)
-    fast = house_admittance_s(keys, kind, share, BAND_HZ, Draws(3), hour=18.5, impedance_factor=1.0)
+    drawn = devices(keys, keys, kind, share, Draws(3), hour=18.5, table=table)
+    fast = house_admittance_s(keys, keys, kind, share, BAND_HZ, Draws(3), hour=18.5, impedance_factor=1.0)
     jw, skin = 2j * np.pi * BAND_HZ, np.sqrt(BAND_HZ / SKIN_REFERENCE_HZ)
     for circuit in range(keys.size):
         riser_ohm, riser_h, wiring_f, wiring_ohm = drawn.installation[circuit]
@@ -62,7 +71,7 @@ def test_circuits_equal_a_plain_calculation():
 
 def test_a_heater_is_what_ohm_says():
     table = alone("heater", **ranges(r_ohm=40, l_uh=10, feed_ohm=1, feed_uh=5))
-    drawn = devices(KEYS[:1], np.zeros(1, np.int8), np.ones(1), Draws(1), hour=3, table=table)
+    drawn = devices(KEYS[:1], KEYS[:1], np.zeros(1, np.int8), np.ones(1), Draws(1), hour=3, table=table)
     riser_ohm, riser_h, wiring_f, wiring_ohm = drawn.installation[0]
     w = 2 * np.pi * 100e3
     board = 1 / (41 + 1j * w * 15e-6) + 1 / (wiring_ohm + 1 / (1j * w * wiring_f))
@@ -146,7 +155,7 @@ def counted(**given):
     settings = {"keys": KEYS, "kind": HOUSE, "share": 1.0, "hour": 19.0, "draws": Draws(1)} | given
     keys = settings["keys"]
     kind, share = np.full(keys.size, settings["kind"], np.int8), np.full(keys.size, settings["share"])
-    return devices(keys, kind, share, settings["draws"], hour=settings["hour"], table=appliance_table())
+    return devices(keys, keys, kind, share, settings["draws"], hour=settings["hour"], table=appliance_table())
 
 
 def fingerprints(drawn, running=False):
@@ -168,7 +177,7 @@ def test_a_busier_hour_keeps_what_runs_at_a_quiet_one():
     one = {"media": dict(zip(CUSTOMER_CLASSES, [2] * 7, strict=True))}
     table = appliance_table({"builtin_appliances": False, "appliances": one})
     kind, share = np.zeros(KEYS.size, np.int8), np.ones(KEYS.size)
-    quiet, busy = (devices(KEYS, kind, share, Draws(1), hour=h, table=table) for h in (4.0, 20.0))
+    quiet, busy = (devices(KEYS, KEYS, kind, share, Draws(1), hour=h, table=table) for h in (4.0, 20.0))
     np.testing.assert_array_equal(quiet.part, busy.part)
     assert np.all(busy.running >= quiet.running)
     assert busy.running.sum() > 2 * quiet.running.sum()
@@ -180,9 +189,75 @@ def test_counts_have_the_mean_of_the_table_and_three_phase_devices_stand_on_ever
     for phases, mean in ((1, 0.5), (3, 1.5)):
         row = {"like": "media", "phases": phases, "most": 3} | counts
         table = appliance_table({"builtin_appliances": False, "appliances": {"set": row}})
-        drawn = devices(keys, np.zeros(keys.size, np.int8), np.full(keys.size, 1 / 3), Draws(2), hour=3, table=table)
+        kind, share = np.zeros(keys.size, np.int8), np.full(keys.size, 1 / 3)
+        drawn = devices(keys, keys, kind, share, Draws(2), hour=3, table=table)
         assert np.diff(drawn.start).mean() == pytest.approx(mean, rel=0.03)
         assert np.diff(drawn.start).max() == 3
+
+
+def three_circuits(keys, table, hour=19.0):
+    """Devices on the three circuits of each customer, and how many of them there are and run, (n, 3) each."""
+    customer = np.repeat(keys, 3)
+    circuit = mix(customer ^ np.tile(np.arange(1, 4, dtype=np.uint64), keys.size))
+    kind, share = np.zeros(customer.size, np.int8), np.full(customer.size, 1 / 3)
+    drawn = devices(circuit, customer, kind, share, Draws(4), hour=hour, table=table)
+    runs = np.add.reduceat(np.append(drawn.running, False), drawn.start[:-1]) * (np.diff(drawn.start) > 0)
+    return drawn, np.diff(drawn.start).reshape(-1, 3), runs.reshape(-1, 3)
+
+
+@pytest.mark.parametrize(("name", "hour"), [("water_heater", 3.0), ("heat_pump", 8.0), ("ev_charger", 20.0)])
+def test_a_three_phase_appliance_stands_on_all_circuits_of_its_customer_or_on_none(name, hour):
+    keys, plain = mix(np.arange(20_000, dtype=np.uint64)), appliance_table()
+    row = plain.names.index(name)
+    counts = dict.fromkeys(CUSTOMER_CLASSES, 0.6)
+    own = {"builtin_appliances": False, "appliances": {name: {"like": name} | counts}}
+    table = appliance_table(own)
+    drawn, there, runs = three_circuits(keys, table, hour)
+    np.testing.assert_array_equal(there, there[:, :1].repeat(3, axis=1))
+    np.testing.assert_array_equal(runs, runs[:, :1].repeat(3, axis=1))
+    running = 0.6 * plain.running_at(hour)[row]
+    assert runs[:, 0].mean() == pytest.approx(running, rel=0.05)
+    assert there[:, 0].mean() == pytest.approx(0.6 if plain.connected[row] else running, rel=0.05)
+    # with the same parts on each
+    first = [drawn.part[np.repeat(np.tile(np.arange(3) == p, keys.size), np.diff(drawn.start))] for p in range(3)]
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0], first[2])
+    assert np.unique(first[0][:, 0]).size > 0.9 * len(first[0])
+
+
+def test_single_phase_appliances_are_drawn_circuit_by_circuit():
+    keys = mix(np.arange(20_000, dtype=np.uint64))
+    row = {"like": "media", "most": 1} | dict.fromkeys(CUSTOMER_CLASSES, 0.9)
+    drawn, there, _ = three_circuits(keys, appliance_table({"builtin_appliances": False, "appliances": {"set": row}}))
+    share = np.bincount(there.sum(1), minlength=4) / keys.size
+    np.testing.assert_allclose(share, binom.pmf(np.arange(4), 3, 0.3), atol=0.01)
+    assert np.unique(drawn.part[:, 0]).size == len(drawn.part)
+
+
+def test_the_circuits_of_a_meter_carry_the_key_of_their_customer():
+    paths = feeder(4, phases=3, keys=mix(np.arange(5, dtype=np.uint64)))
+    paths = dataclasses.replace(paths, meter_phases=np.array([1, 3, 1, 3], np.int8))
+    settings, draws = technology("g3_plc").channel(Scenario()), Draws(1)
+    what = survey(paths)
+    area = plan(paths, what, np.array([0]), settings.frequency_hz)
+    found = circuits(paths, area, drawn_phases(paths, what.branch, settings, draws))
+    keys = paths.node_key[:4]
+    assert sorted(found.customer.tolist()) == sorted(np.repeat(keys, [1, 3, 1, 3]).tolist())
+    assert np.unique(found.key).size == 8
+    single = found.share == 1
+    np.testing.assert_array_equal(found.key[single], found.customer[single])
+    hob = {"like": "water_heater", "hours": "always", "on_ratio": 1} | dict.fromkeys(CUSTOMER_CLASSES, 0.5)
+    table = appliance_table({"builtin_appliances": False, "appliances": {"hob": hob}})
+    loads = dataclasses.replace(settings, appliances=table)
+    phases, owners = np.arange(3), 0
+    for replication in range(30):
+        what_phases = drawn_phases(paths, what.branch, loads, Draws(1, replication))
+        shunt = shunts(paths, area, what_phases, loads, Draws(1, replication))
+        at = area.place[area.member == 1][0]
+        heavy = shunt[0, at, phases, 0].real > 0.02
+        assert heavy.all() or not heavy.any()
+        owners += heavy.all()
+    assert 8 <= owners <= 22
 
 
 def test_answers_hang_on_the_key_not_on_the_row_or_the_company():
@@ -215,7 +290,14 @@ def test_hours_are_straight_between_whole_hours_and_midnight_closes():
 def test_no_circuit_is_no_trouble():
     none = np.zeros(0)
     y = house_admittance_s(
-        none.astype(np.uint64), none.astype(np.int8), none, BAND_HZ, Draws(1), hour=1, impedance_factor=1
+        none.astype(np.uint64),
+        none.astype(np.uint64),
+        none.astype(np.int8),
+        none,
+        BAND_HZ,
+        Draws(1),
+        hour=1,
+        impedance_factor=1,
     )
     assert y.shape == (2, 0, BAND_HZ.size)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from amiplan.channels.powerline.network import forest, solve, solve_meshed
-from networks import dense_matrix, dense_voltages, network
+from amiplan.channels.powerline.network import forest, lines, solve, solve_meshed
+from networks import TYPES, dense_matrix, dense_voltages, network
 
 METHODS = {"one": "one circuit", "balanced": "Clarke modes", "coupled": "coupled phases"}
 KINDS = tuple(METHODS)
@@ -147,6 +147,26 @@ def test_carried_power_is_that_of_sources_that_leave_other_phases_open(kind):
     for one in solved:
         found = one.carried_uv2(source, phase, level, nodes)
         np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-4 * want.max(1, keepdims=True).min())
+
+
+def test_a_bus_keeps_the_phases_of_its_transformer_where_its_cables_have_one():
+    """Two-core cables on the first phase alone, as a tree and with a third cable that closes a ring."""
+    shunt = np.full((1, 3, 3, 1), 0.1 - 0.02j)
+    shunt[:, 1:, 1:] = 0
+    thin = next(row for row, cable in enumerate(TYPES) if cable.n_phases == 1)
+    seen = []
+    for start, end in (([0, 1], [1, 2]), ([0, 1, 0], [1, 2, 2])):
+        phase, n = np.zeros(len(start), np.int8), len(start)
+        line = lines(np.array(start), np.array(end), np.full(n, 50.0), np.full(n, thin), TYPES, 3, np.array([50e3]))
+        looped = solve_meshed(line, shunt, phase, np.arange(3))
+        for solved in (looped, solved_as_tree(line, shunt, phase)) if n == 2 else (looped,):
+            seen.append(solved.seen_s(np.arange(3))[:, 0, :, :, 0])
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-9, atol=1e-15)
+    # nothing ties the phases together, and phases 1 and 2 end at the bus
+    for one in seen:
+        np.testing.assert_allclose(one[0, 1:, 1:], (0.1 - 0.02j) * np.eye(2), atol=1e-15)
+        np.testing.assert_allclose(one[0, 0, 1:], 0, atol=1e-15)
+        assert not one[1:, 1:].any()
 
 
 def test_a_source_behind_an_impedance_is_the_voltage_divider():
