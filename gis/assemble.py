@@ -15,8 +15,6 @@ from .audit import (
     QA_COLUMNS,
     audit_points,
     audit_shapes,
-    check_kind,
-    polygon_note,
     recoded,
     refuse_unusable,
 )
@@ -32,6 +30,7 @@ from .network import find_network
 from .network_audit import audit_network
 from .placing import place_by_network
 from .readers import read_layer
+from .shape_kinds import check_kind, polygon_note
 from .site_layers import find_sites, site_notes
 from .sites import cell_value_faults, site_value_faults
 
@@ -145,7 +144,7 @@ def _audit_all(desk: Desk) -> None:
         refuse_unusable(audited, share)
         desk.audited[role] = audited
         desk.listed.append(audited.listed)
-        desk.notes += polygon_note(audited)
+        desk.notes += polygon_note(audited.layer)
 
 
 def _check_cable_types(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from .columns import ID_COLUMN, flags, texts
 from .inputs import InferenceRules
 from .readers import Layer
+from .shape_kinds import finite_share, partly_placed, wrong_kind
 from .shapes import middles
 
 Array = NDArray[Any]
@@ -42,17 +43,6 @@ CODES: Mapping[str, str] = {
     "isolated": "no line in service ends here",
 }
 """Audit codes and their meaning; the planner maps them to reasons."""
-
-SHAPE_NAMES = ("points", "lines", "polygons")
-
-SHAPES: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(
-        ("meters", "addresses", "transformers", "buses", "masts", "poles", "operator_cells", "candidate_sites"), (0, 2)
-    ),
-    **dict.fromkeys(("buildings", "landuse", "population"), (2,)),
-    **dict.fromkeys(("roads", "cables"), (1,)),
-}
-"""Dimensions a layer may have: 0 points, 1 lines, 2 polygons (which count by their centroid where a place is meant)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ def audit_points(
     frame = layer.places
     n_rows = len(frame)
     x, y = middles(frame.geometry.array).T
-    broken = _partly_placed(np.asarray(frame.geometry.array, dtype=object))
+    broken = partly_placed(np.asarray(frame.geometry.array, dtype=object))
     missing = ~(np.isfinite(x) & np.isfinite(y)) & ~broken
     source = CRS.from_user_input(frame.crs)
     move = Transformer.from_crs(source, crs, always_xy=True)
@@ -112,7 +102,7 @@ def audit_points(
     impossible = ~missing & ~zero & ~(np.isfinite(xm) & np.isfinite(ym))
     several = shapely.get_num_geometries(np.asarray(frame.geometry.array, dtype=object)) > 1
     several &= shapely.get_dimensions(np.asarray(frame.geometry.array, dtype=object)) == 0
-    wrong = _wrong_kind(layer)
+    wrong = wrong_kind(layer)
     usable = ~(missing | zero | impossible | several | wrong)
     area = extent if extent is not None else _own_extent(xm[usable], ym[usable], rules)
     inside = shapely.contains_xy(area, xm, ym) if area is not None else np.ones(n_rows, dtype=bool)
@@ -157,8 +147,8 @@ def audit_shapes(layer: Layer, crs: CRS) -> Audited:
     frame = layer.places
     shapes = np.asarray(frame.geometry.array, dtype=object)
     missing = np.asarray(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    finite = _finite_share(shapes) == 1
-    wrong = _wrong_kind(layer)
+    finite = finite_share(shapes) == 1
+    wrong = wrong_kind(layer)
     code = np.select([missing, wrong, ~finite], ["no_place", "wrong_geometry", "bad_place"], "").astype(object)
     kept = frame.loc[code == ""].to_crs(crs)
     moved = np.asarray(kept.geometry.array, dtype=object)
@@ -168,7 +158,7 @@ def audit_shapes(layer: Layer, crs: CRS) -> Audited:
     if layer.role == "cables":  # a cable without extent may still join two buses
         point_like = (dimension == 1) & (shapely.length(kept.geometry.to_numpy()) == 0)
         moved = np.where(point_like, kept.geometry.to_numpy(), moved)
-    broken = shapely.is_empty(moved) | (_finite_share(moved) < 1) | (shapely.get_dimensions(moved) < dimension)
+    broken = shapely.is_empty(moved) | (finite_share(moved) < 1) | (shapely.get_dimensions(moved) < dimension)
     code[np.flatnonzero(code == "")[broken]] = "bad_geometry"
     bad = code != ""
     ids = texts(frame, ID_COLUMN.get(layer.role, ""))
@@ -216,53 +206,6 @@ def refuse_unusable(audited: Audited, max_bad_share: float) -> None:
             f"{name}: {len(faults)} of {n_in} rows are faulty ({worst}; {told}), more than "
             f"area.max_bad_share = {max_bad_share:g}; repair the layer or raise the share"
         )
-
-
-def check_kind(layer: Layer) -> None:
-    """Raise ValueError where no row of a layer has the kind of shape (points, lines, polygons) that its role needs."""
-    dimension = _dimensions(layer)
-    needed = SHAPES.get(layer.role, (0, 1, 2))
-    if (dimension >= 0).any() and not np.isin(dimension, needed).any():
-        found = " and ".join(SHAPE_NAMES[kind] for kind in np.unique(dimension[dimension >= 0]))
-        raise ValueError(
-            f"{layer.given.path}: the layer holds {found}, but area.{layer.role} needs "
-            f"{' or '.join(SHAPE_NAMES[kind] for kind in needed)}; name another layer or another role"
-        )
-
-
-def _dimensions(layer: Layer) -> Array:
-    """(n,) 0, 1 or 2; -1 where the row has no shape."""
-    shapes = np.asarray(layer.places.geometry.array, dtype=object)
-    there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    return np.where(there, shapely.get_dimensions(shapes), -1)
-
-
-def _wrong_kind(layer: Layer) -> Array:
-    dimension = _dimensions(layer)
-    return np.asarray((dimension >= 0) & ~np.isin(dimension, SHAPES.get(layer.role, (0, 1, 2))))
-
-
-def polygon_note(audited: Audited) -> list[str]:
-    """The sentence on polygons that stand for places, where there are any."""
-    role = audited.layer.role
-    if 0 not in SHAPES.get(role, ()):
-        return []
-    n_flat = int((_dimensions(audited.layer) == 2).sum())
-    n_in = len(audited.layer.frame)
-    return [f"{n_flat} of {n_in} rows of the layer {role} are polygons and count by their centroid."] if n_flat else []
-
-
-def _finite_share(shapes: Array) -> Array:
-    """(n,) share of each shape's coordinates that are numbers, 0 to 1; 1 for a shape without any."""
-    xy, owner = shapely.get_coordinates(shapes, return_index=True)
-    n_bad = np.bincount(owner, ~np.isfinite(xy).all(axis=1), shapes.size)
-    return np.asarray(1.0 - n_bad / np.maximum(np.bincount(owner, minlength=shapes.size), 1))
-
-
-def _partly_placed(shapes: Array) -> Array:
-    """(n,) bool: some coordinates are numbers and some are not, so that no place can be told."""
-    share = _finite_share(shapes)
-    return np.asarray((share > 0) & (share < 1))
 
 
 def _moved(move: Transformer, x: Array, y: Array, missing: Array) -> tuple[Array, Array]:

@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .area import FeederNetwork
+from .attach import attach_meters, unknown_transformers
 from .audit import Audited, refuse_unusable
 from .cable_faults import Resolver, length_notes, refuse_lengths, refuse_loops, refuse_types
 from .clutter import built_ratio
 from .columns import texts
 from .desk import Desk, added_flag, with_faults
-from .feeders import attach_meters, given_network, unknown_transformers
+from .feeders import given_network
 from .given import given_transformers, no_transformers
 from .inferred import infer_network
 from .inputs import InferenceRules

@@ -1,32 +1,23 @@
-"""The two embedded areas, run whole, and what the golden files keep of them."""
+"""What the golden files keep of the embedded areas."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import made_cases as made
 import pytest
 from amiplan.studies.case import Case, embedded_cases, read_case
-from amiplan.studies.run import run
 from amiplan.studies.states import meter_states
 from amiplan.studies.study import Study
 from amiplan.studies.summary import main_reason
-from amiplan.studies.workers import Workers
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 TOLERANCE = {"served": 0.01, "eac": 0.01, "sites": 0.0, "meters": 0.0}
 """Relative tolerance by the last word of a figure's name."""
-
-
-@cache
-def study_of(area: str) -> Study:
-    """A shipped case as it is, on two cores."""
-    return run(read_case(embedded_cases()[area]), Workers(2))
 
 
 def quick(area: str, replications: int = 2, tier: str = "fast") -> Case:
@@ -48,24 +39,24 @@ def figures(study: Study) -> dict[str, Any]:
     return kept
 
 
-def check_key_figures(area: str, update: bool) -> None:
-    """Hold the figures of an area against its golden file, or rewrite the file."""
-    found, path = figures(study_of(area)), GOLDEN / f"{area}.toml"
+def check_key_figures(study: Study, name: str, update: bool) -> None:
+    """Hold the figures of a study against its golden file, or rewrite the file."""
+    found, path = figures(study), GOLDEN / f"{name}.toml"
     if update:
-        lines = [f"{name} = {json.dumps(value)}" for name, value in found.items()]
-        path.write_text(f"# Key figures of the embedded case {area}.\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        lines = [f"{key} = {json.dumps(value)}" for key, value in found.items()]
+        head = f"# Key figures of the embedded case {name}.\n"
+        path.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     expected = tomllib.loads(path.read_text(encoding="utf-8"))
     assert found.keys() == expected.keys()
-    for name, value in expected.items():
+    for key, value in expected.items():
         if isinstance(value, str):
-            assert found[name] == value, name
+            assert found[key] == value, key
         else:
-            assert found[name] == pytest.approx(value, rel=TOLERANCE[name.rsplit("_", 1)[-1]]), name
+            assert found[key] == pytest.approx(value, rel=TOLERANCE[key.rsplit("_", 1)[-1]]), key
 
 
-def check_conservation(area: str) -> None:
+def check_conservation(study: Study) -> None:
     """Every meter of the map is in every table."""
-    study = study_of(area)
     assert made.sums_to_all(study.meters, study.area.n_meters_in)
     assert (study.kpis["n"] == study.area.n_meters_in).all()
     assert (study.tco["n_meters"] == study.area.n_meters_in).all()

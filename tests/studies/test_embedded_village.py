@@ -1,10 +1,16 @@
-"""The embedded village, Schutterwald, whole: a dozen key figures, equal bytes in every run, the result folder."""
+"""The embedded village, Schutterwald, as the tutorial has it run: key figures, equal bytes, the result folder."""
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
+import io
 import json
+import re
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import made_embedded as embedded
@@ -15,34 +21,69 @@ from amiplan.studies.cli import main
 from amiplan.studies.commands import run_case
 from amiplan.studies.export import write_results
 from amiplan.studies.run import run
+from amiplan.studies.study import Study
 from amiplan.studies.workers import Workers
 
 pytestmark = pytest.mark.slow
 AREA = "schutterwald"
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial-coverage.md"
 
 
-def test_key_figures_have_not_moved(update_golden: bool) -> None:
-    embedded.check_key_figures(AREA, update_golden)
+@dataclass(frozen=True)
+class Typed:
+    """What came of typing the tutorial: words on the screen, and the study behind the demo."""
+
+    shown: str
+    study: Study
 
 
-def test_meters_are_conserved() -> None:
-    embedded.check_conservation(AREA)
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Typed:
+    """Every command of the tutorial as printed, in an empty folder; the village is run there once for all tests."""
+    blocks = re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    typed = [line for block in blocks for line in block.splitlines() if line.startswith("amiplan ")]
+    assert len(typed) >= 7
+    studies, shown = [], io.StringIO()
+
+    def kept(*given: Any, **named: Any) -> Study:
+        studies.append(run(*given, **named))
+        return studies[-1]
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
+        patch.chdir(tmp_path_factory.mktemp("tutorial"))
+        patch.setattr("amiplan.studies.run.run", kept)
+        for line in typed:
+            assert main(shlex.split(line, comments=True)[1:]) == 0, line
+    (study,) = studies
+    return Typed(shown.getvalue(), study)
 
 
-def test_the_mesh_is_cheapest_on_the_substations_of_the_utility() -> None:
-    study = embedded.study_of(AREA)
-    assert embedded.cheapest(study) == "wisun_fan"
-    assert embedded.roof_rent(study, "wisun_fan") == 0
+def test_the_tutorial_runs_as_printed(tutorial: Typed) -> None:
+    assert tutorial.study.case_name == AREA
+    assert "Report:" in tutorial.shown
 
 
-def test_tiers_agree_on_the_same_draws() -> None:
-    tiers = embedded.study_of(AREA).tiers
+def test_key_figures_have_not_moved(tutorial: Typed, update_golden: bool) -> None:
+    embedded.check_key_figures(tutorial.study, AREA, update_golden)
+
+
+def test_meters_are_conserved(tutorial: Typed) -> None:
+    embedded.check_conservation(tutorial.study)
+
+
+def test_the_mesh_is_cheapest_on_the_substations_of_the_utility(tutorial: Typed) -> None:
+    assert embedded.cheapest(tutorial.study) == "wisun_fan"
+    assert embedded.roof_rent(tutorial.study, "wisun_fan") == 0
+
+
+def test_tiers_agree_on_the_same_draws(tutorial: Typed) -> None:
+    tiers = tutorial.study.tiers
     assert len(tiers) >= 1
     assert tiers["difference"].abs().max() <= 0.05
 
 
 def test_a_second_run_writes_equal_bytes(tmp_path: Path) -> None:
-    case = embedded.quick(AREA, replications=4, tier="sample")
+    case = embedded.quick(AREA, replications=2, tier="sample")
     run_case(case, tmp_path / "a", workers=1)
     write_results(run(case, Workers(2)), tmp_path / "b")
     for name in ("run.json", "kpis.csv", "cost.csv", "meters.parquet", "powerline.parquet", "report.html"):
