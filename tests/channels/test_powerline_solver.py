@@ -27,6 +27,17 @@ def close(got, want, rtol=1e-9):
 
 @pytest.mark.parametrize("seed", range(100))
 def test_a_tree_equals_the_dense_nodal_solution(seed):
+    check_tree(seed, [(seed % 2, seed % 36)] if seed % 10 else [(0, 0), (1, 20), (1, 35)])
+
+
+@pytest.mark.verification
+@pytest.mark.parametrize("seed", range(100))
+def test_a_tree_equals_the_dense_nodal_solution_on_every_carrier(seed):
+    check_tree(seed, [((seed + carrier) % 2, carrier) for carrier in range(36)])
+
+
+def check_tree(seed, cells):
+    """A random tree of 150 nodes and 36 carriers against the dense solution, in some states and carriers."""
     kind = KINDS[seed % 3]
     line, shunt, phase = network(seed, kind=kind)
     solved = solved_as_tree(line, shunt, phase)
@@ -35,7 +46,7 @@ def test_a_tree_equals_the_dense_nodal_solution(seed):
     sources, nodes = rng.integers(0, 150, 3), np.arange(150)
     drive = complex_normal(rng, 3, 2, shunt.shape[2], 36)
     got, seen = solved.voltages(sources, drive, nodes), solved.seen_s(sources)
-    for state, carrier in [(seed % 2, seed % 36)] if seed % 10 else [(0, 0), (1, 20), (1, 35)]:
+    for state, carrier in cells:
         matrix = dense_matrix(line, shunt, phase, state, carrier)
         for i, (volts, admittance) in enumerate(dense_voltages(matrix, sources, drive[:, state, :, carrier])):
             close(got[i, :, state, :, carrier], volts)
