@@ -122,13 +122,14 @@ def audit_points(
     ):
         _mark(code, detail, mask, name, CODES[name])
     ids = texts(frame, ID_COLUMN.get(layer.role, ""))
-    _mark_duplicates(code, detail, ids, xm, ym)
-    for sentence, test in (values or {}).items():
-        _mark(code, detail, test(frame), "bad_value", sentence)
     if layer.role == "transformers":
+        # before equal ids: the one in service stays
         active, unclear = flags(frame, "in_service", True)
         _mark(code, detail, unclear, "bad_value", "in_service is neither yes nor no")
         _mark(code, detail, ~active, "not_in_service", CODES["not_in_service"])
+    _mark_duplicates(code, detail, ids, xm, ym)
+    for sentence, test in (values or {}).items():
+        _mark(code, detail, test(frame), "bad_value", sentence)
     bad = code != ""
     listed = fault_rows(
         layer.role, frame["row"].to_numpy()[bad], ids[bad], code[bad], detail[bad], _shown(xm[bad]), _shown(ym[bad])

@@ -62,11 +62,17 @@ def given_network(
 
     Returns
     -------
-    The network. An open switch ends its line in a node of its own (a stub); a line open at both ends is dead.
+    The network. An open switch ends its line in a node of its own (a stub); a line open at both ends is dead. Raises
+    ValueError where no line is in service.
     """
     named = {"from_bus", "to_bus"} <= set(cables.frame.columns)
     network = by_bus(cables, buses, transformers) if named else by_place(cables, rules)
     lines, names, xy, cables_listed, buses_listed = network
+    if lines.start.size == 0:
+        raise ValueError(
+            f"{cables.layer.given.path}: no row of the layer cables is in service and joined at both ends; correct the "
+            "layer, or leave it out so that the network is inferred"
+        )
     node_of = {name: row for row, name in enumerate(names.tolist()) if name}
     site_node = _site_nodes(transformers, node_of, xy, rules)
     cut, switch_faults, qa = apply_switches(lines, switches, node_of, transformers, xy)

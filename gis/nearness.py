@@ -25,7 +25,10 @@ def refuse_far(layer: Audited, cables: Audited, joined: Array) -> None:
     """
     if len(layer.frame) == 0 or len(cables.frame) == 0 or joined.mean() > FEW_SHARE:
         return
-    tree = shapely.STRtree(np.asarray(cables.frame.geometry.array, dtype=object))
+    shapes = np.asarray(cables.frame.geometry.array, dtype=object)
+    if (shapely.is_missing(shapes) | shapely.is_empty(shapes)).all():
+        return
+    tree = shapely.STRtree(shapes)
     places = np.asarray(layer.frame.geometry.array, dtype=object)
     far_m = np.full(places.size, np.inf)
     (row, _), distance_m = tree.query_nearest(places, return_distance=True, all_matches=False)

@@ -51,7 +51,9 @@ def feeders_of(
     site_id = links.site_ids
     served = np.asarray(deliveries.served.all(axis=0))
     names = np.array([*technology.modes, "none"], dtype=object)
-    sites = np.unique(paths.to_node[paths.to_node >= paths.n_meters]) - paths.n_meters
+    node = np.concatenate([paths.meter_feeder_node, paths.site_feeder_node])[paths.from_node]
+    # areas with any link: the concentrator itself may be too far from all of them
+    sites = np.unique(paths.feeder_area[node[node >= 0]])
     rows, pictures, frequency_hz = [], [], np.zeros(0)
     drawn = _worth_drawing(paths, sites, served)
     for site in sites.tolist():

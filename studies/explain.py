@@ -91,7 +91,8 @@ def explanation(folder: Path, meter_id: str) -> str:
         label = terms.labels.get(str(technology), str(technology))
         where = f" in scenario {scenario}" if several else ""
         lines += ["", f"{label}{where}: {_verdict(group)}"]
-        by_wire = bool((cable["technology"] == technology).any())
+        limited = np.isfinite(terms.longest_link_m.get(str(technology), np.inf))
+        by_wire = bool(limited or (cable["technology"] == technology).any())
         lines += [f"  {line}" for line in _way(group.iloc[0], by_wire)]
         lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology), terms)]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]

@@ -102,7 +102,11 @@ class Workers:
             from distributed import Client
         except ImportError:
             raise UserError("--scheduler needs the extra: pip install 'amiplan[cluster]'") from None
-        with Client(self.scheduler) as client:
+        try:
+            client = Client(self.scheduler)
+        except (OSError, ValueError) as error:
+            raise UserError(f"--scheduler {self.scheduler}: {error}; give the address of a running scheduler") from None
+        with client:
             futures = [client.submit(function, pieces[number], *shared, pure=False) for number in numbers]
             for number, future in zip(numbers, futures, strict=True):
                 yield number, future.result()

@@ -1,6 +1,7 @@
 """Which mode a power line link takes: the fastest whose effective SNR holds, over carriers and mains phases.
 
-One compiled loop over links, single precision, without a temporary of links x mains phases x carriers.
+The loops over links are compiled (`plc_choice_frames`, `plc_choice_symbols`): single precision, and no temporary of
+links x mains phases x carriers.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ FIRST_BITS = int(np.array(2.0**-12, np.float32).view(np.int32))
 LAST_BITS = int(np.array(2.0**20, np.float32).view(np.int32))
 _LEAST_LOG_HAZARD = -60.0
 """ln hazard without a code below which the weakest carrier stands for all: float32 ends, and no such frame is lost."""
+_MOST_ERASED = 1.0 - 1e-6
+"""A larger share of lost symbols counts as this one: nothing gets through either."""
 _FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
 
 
@@ -193,11 +195,12 @@ def _with_losses(log_hazard: Array, block_bytes: float, erasure_ratio: float) ->
         return log_hazard[:, 0]
     n_bins, n_cases = log_hazard.shape
     result, n_symbols = np.empty(n_bins), n_cases - 1
+    erasure_ratio = min(erasure_ratio, _MOST_ERASED)
     for b in range(n_bins):
         failed, chance = 0.0, (1.0 - erasure_ratio) ** n_symbols
         for lost in range(n_cases):
             failed -= chance * np.expm1(-block_bytes * np.exp(min(log_hazard[b, lost], 100.0)))
-            chance *= (n_symbols - lost) / (lost + 1.0) * erasure_ratio / max(1.0 - erasure_ratio, 1e-12)
+            chance *= (n_symbols - lost) / (lost + 1.0) * erasure_ratio / (1.0 - erasure_ratio)
         result[b] = np.log(-np.log1p(-min(failed, 1.0 - 1e-15)) / block_bytes)
     return result
 

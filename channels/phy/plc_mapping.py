@@ -127,7 +127,8 @@ def _log_loss(name: str, loss_db: float, curves: Curves | None, short: bool) -> 
         return log_hazard_per_byte(name, GRID_DB - loss_db, curves=curves)
     if not short:
         return np.zeros(GRID_DB.size)
-    return log_odds(name, GRID_DB - loss_db, WAVEFORMS[name].reference_bytes, curves=curves)
+    odds = log_odds(name, GRID_DB - loss_db, WAVEFORMS[name].reference_bytes, curves=curves)
+    return np.asarray(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS))
 
 
 def _decay_odds(wave: Waveform, beta: float, erased_db: float, log_odds: Array) -> Array:

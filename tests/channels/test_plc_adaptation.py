@@ -215,3 +215,18 @@ def test_builder_reads_the_stored_scales():
     assert np.all(one.beta > 0)
     with pytest.raises(ValueError, match="did you mean 'g3:ROBO'"):
         adaptation([("g3:ROB", 6)], [0.0], [1.0], header="g3:FCH", header_threshold_db=0.0, subband_of_carrier=[0])
+
+
+@pytest.mark.parametrize("family", [plc_modes.g3, plc_modes.prime])
+def test_nothing_gets_through_where_nearly_every_symbol_is_lost(curves, family):
+    one = family(curves)
+    carriers = one.subband_of_carrier.size
+    power = np.full((1, 2, carriers), 1e3, np.float32)
+    over = np.ones((1, 8, carriers), np.float32)
+    robust = [choose(power, np.zeros(1, int), over, one, share, curves=curves).robust_snr_db[0] for share in LOST]
+    assert robust == sorted(robust, reverse=True)
+    assert robust[-1] < one.threshold_db[0]
+    assert choose(power, np.zeros(1, int), over, one, 1.0, curves=curves).mode[0] == -1
+
+
+LOST = (0.0, 0.1, 0.5, 0.9, 0.999, 1 - 1e-12, 1.0)

@@ -112,6 +112,24 @@ def test_a_transformer_out_of_service_feeds_nobody(tmp_path):
     assert set(area.transformers["transformer_id"]) == {"T0", "T1", "T2", "T3"}
 
 
+def test_of_two_transformers_of_one_id_the_one_in_service_stays(tmp_path):
+    layers = network()
+    layers["transformers"]["transformer_id"] = ["T0", "T1", "T2", "T3", "T4", "T4"]
+    layers["transformers"]["in_service"] = ["yes"] * 4 + ["no", "yes"]
+    area = built(tmp_path, layers)
+    assert listed(area, "transformers") == [("T4", "not_in_service")]
+    assert "T4" in set(area.transformers["transformer_id"])
+
+
+def test_a_network_without_any_cable_in_service_is_refused(tmp_path):
+    layers = network()
+    layers["cables"]["in_service"] = "no"
+    place = layers["meters"].geometry.iloc[:1]
+    layers["switches"] = frame(place, element=["c0"], bus=["b0"], closed=["no"], et=["l"])
+    with pytest.raises(ValueError, match=r"net\.gpkg: no row of the layer cables is in service"):
+        built(tmp_path, layers)
+
+
 def test_the_refusal_of_a_layer_names_row_id_and_cause(tmp_path):
     layers = network()
     layers["meters"]["phase"] = ["L1", "L1", *["L4"] * 4, *["L2"] * 6]

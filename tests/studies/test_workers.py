@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from amiplan.studies.settings import UserError
 from amiplan.studies.workers import Workers
 
 
@@ -42,3 +44,14 @@ def test_progress_is_told() -> None:
     told: list[tuple[str, int, int]] = []
     Workers(1, notify=lambda *values: told.append(values)).map("step", scaled, [1, 2], 1, keep=None)
     assert told[-1] == ("step", 2, 2)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra amiplan[cluster] is not installed")
+
+    def silent(address: str) -> None:
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", silent)
+    with pytest.raises(UserError, match="--scheduler tcp://nowhere:1: timed out"):
+        Workers(scheduler="tcp://nowhere:1").map("x", scaled, [1], 10, keep=None)
