@@ -65,20 +65,18 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         loss_db=one.loss_db,
         curves=curves,
     )
-    carriers = np.bincount(band[band >= 0]).astype(np.float64)
-    first = np.array([np.argmax(band == one) for one in range(carriers.size)])
-    wave, thresholds = one.mode_waveform, one.threshold_db
+    own = [np.flatnonzero(band == number) for number in range(one.n_subbands)]
     return table, Rules(
-        wave,
+        one.mode_waveform,
         one.mode_subbands,
-        thresholds,
+        one.threshold_db,
         len(one.waveforms),
         one.header_threshold_db,
         one.header_floor_db,
         band,
-        carriers,
-        first,
-        np.array([np.flatnonzero(band == one)[-1] + 1 for one in range(first.size)]) - first,
+        np.array([float(carriers.size) for carriers in own]),
+        np.array([carriers[0] for carriers in own]),
+        np.array([carriers[-1] + 1 - carriers[0] for carriers in own]),
     )
 
 
@@ -138,17 +136,17 @@ def choose(
     Choice. A mode above the first is taken where the first one and the header hold and its effective SNR on its best
     sub-bands (ranked by their own mean decay) reaches its threshold. Raises ValueError where shapes do not fit.
     """
-    _check_links(power, heard, over_noise, adaptation)
-    check_share(erasure_ratio)
-    table, rules = _tables(adaptation, curves, float(erasure_ratio))
-    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
+    given = _checked(power, heard, over_noise, adaptation, erasure_ratio, curves)
     if adaptation.framed:
-        return Choice(*choose_links(*arrays, table, rules))
-    return Choice(*choose_woven(*arrays, table, rules, float(erasure_ratio)))
+        return Choice(*choose_links(*given))
+    return Choice(*choose_woven(*given, float(erasure_ratio)))
 
 
-def _check_links(power: Array, heard: Array, over_noise: Array, one: Adaptation) -> None:
-    """Refuse shapes that do not fit each other."""
+def _checked(
+    power: Array, heard: Array, over_noise: Array, one: Adaptation, erasure_ratio: float, curves: Curves | None
+) -> tuple[Array, Array, Array, Mapping, Rules]:
+    """What the kernels take; refuses shapes that do not fit each other and a share that is none."""
+    check_share(erasure_ratio)
     bins, carriers = one.state_of_bin.size, one.subband_of_carrier.size
     states = int(one.state_of_bin.max()) + 1
     if power.ndim != 3 or power.shape[1] < states or power.shape[2] != carriers:
@@ -157,6 +155,14 @@ def _check_links(power: Array, heard: Array, over_noise: Array, one: Adaptation)
         raise ValueError(f"over_noise has shape {over_noise.shape}; this band needs (n_rows, {bins}, {carriers})")
     if heard.shape != power.shape[:1] or np.any((heard < 0) | (heard >= over_noise.shape[0])):
         raise ValueError(f"heard must name one of the {over_noise.shape[0]} rows of over_noise for every link")
+    table, rules = _tables(one, curves, float(erasure_ratio))
+    return (
+        np.asarray(power, np.float32),
+        np.asarray(heard, np.int64),
+        np.asarray(over_noise, np.float32),
+        table,
+        rules,
+    )
 
 
 class Numbers(NamedTuple):
@@ -188,14 +194,11 @@ def numbers(
 
     Parameters as in `choose`;  n_bytes : (n_modes,) PSDU of each mode, or one for all.
     """
-    _check_links(power, heard, over_noise, adaptation)
-    check_share(erasure_ratio)
-    table, rules = _tables(adaptation, curves, float(erasure_ratio))
-    arrays = np.asarray(power, np.float32), np.asarray(heard, np.int64), np.asarray(over_noise, np.float32)
+    given = _checked(power, heard, over_noise, adaptation, erasure_ratio, curves)
     if adaptation.framed:
-        values, snr = mode_values(*arrays, table, rules)
+        values, snr = mode_values(*given)
     else:
-        values, snr = woven_values(*arrays, table, rules, float(erasure_ratio))
+        values, snr = woven_values(*given, float(erasure_ratio))
     rows = np.array([row_of(name) for name in adaptation.waveforms])[adaptation.mode_waveform]
     lost = error_ratio(rows, values[:, :-1] - adaptation.loss_db, n_bytes, curves=curves)
     with np.errstate(divide="ignore"):

@@ -163,7 +163,7 @@ def _part(n_carriers: int, table: Mapping, rules: Rules, desk: Desk) -> None:  #
 def _map_tones(
     w: int, n_carriers: int, table: Mapping, rules: Rules, desk: Desk
 ) -> None:  # pragma: no cover - compiled
-    """Effective SNR of a waveform on its best 1, 2, ... sub-bands, ranked by their own mean decay."""
+    """Mean decay of a waveform on its best 1, 2, ... sub-bands, ranked by their own; short frames part by part."""
     n_bins, n_subbands, beta = table.share.shape[0], rules.subband_carriers.size, table.beta[w]
     detect_on(n_carriers, w, table, desk)
     if not desk.parted[0]:
