@@ -7,7 +7,7 @@ A link runs *up* from ``from_node`` to ``to_node`` and *down* the other way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -216,6 +216,19 @@ class Routes:
 
 
 @dataclass(frozen=True)
+class CourseStep:
+    """Part of a day in which nothing changes.
+
+    until_s : its end, from the opening of the collection window [s]; inf for the last
+    quality, routes : links and routes of this part
+    """
+
+    until_s: float
+    quality: LinkQuality
+    routes: Routes
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The fate of every exchange in one replication; columns (n_services, n_meters), backhaul not yet included.
 
@@ -243,6 +256,38 @@ class Cell(Protocol):
 
     def send(self, source: int, destination: int, payload: bytes) -> Any:
         """A SimPy process that ends with the bytes as they arrived, or with None when they were lost."""
+        ...
+
+
+class PlcCell(Cell, Protocol):
+    """A cell on power lines, whose network forms, breaks and heals.
+
+    counters
+        ``frames_*`` and ``payloads_*`` with ``sent = delivered + lost + pending``; ``retries``, ``crc_refused``,
+        ``collisions``, ``control_frames``.
+    joined_s : node to the time at which it last joined [s]; NaN while it has not
+    """
+
+    joined_s: dict[int, float]
+
+    def retune(self, quality: LinkQuality) -> None:
+        """Links are as this table says from now on."""
+        ...
+
+    def fail(self, node: int) -> None:
+        """The modem of a node goes silent."""
+        ...
+
+    def restore(self, node: int) -> None:
+        """The modem of a node that was silent boots again."""
+        ...
+
+    def cold_start(self, nodes: Sequence[int]) -> None:
+        """These nodes lose all they knew of the network and boot again."""
+        ...
+
+    def route(self, node: int) -> list[int]:
+        """Nodes from this one to the concentrator by the present tables, both included; empty where there is no way."""
         ...
 
 

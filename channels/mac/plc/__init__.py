@@ -1,0 +1,1 @@
+"""What both power-line standards share: the line, its frames, contention, polling and exchanges."""
