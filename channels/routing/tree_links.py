@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..paths import RadioPaths
+from ..paths import CablePaths, RadioPaths
 from ..technology import LinkQuality, Reason, Routes
 from .etx_tree import along_path
 
@@ -27,7 +27,7 @@ def tree_snr_db(routes: Routes, paths: RadioPaths, quality: LinkQuality) -> tupl
     return np.where(has, up_db, -np.inf), np.where(has, down_db, -np.inf)
 
 
-def weakest_limit(routes: Routes, paths: RadioPaths, quality: LinkQuality) -> Array:
+def weakest_limit(routes: Routes, paths: RadioPaths | CablePaths, quality: LinkQuality) -> Array:
     """Per meter, the limit of the weakest link on its way, NONE without a way."""
     n_meters = paths.n_meters
     row, has = np.maximum(routes.link, 0), routes.link >= 0
