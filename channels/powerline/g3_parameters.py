@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from ..mac.g3_framing import MacSettings, check_room
-from ..parameters import parameter
+from ..mac.g3.csma import CsmaSettings
+from ..mac.g3.framing import MacSettings, check_room
+from ..parameters import effective, parameter
 from ..phy import g3_ofdm
 from ..phy.g3_adaptation import g3_adaptation
 from ..phy.g3_bands import G3_BANDS, BandPlan, band_plan, with_mask, with_two_blocks
 from ..phy.plc_adaptation import Adaptation
-from .line_parameters import Carriers, LineParameters
+from .g3_network_parameters import LEFT_OPEN, G3NetworkParameters
+from .g3_profiles import AS_PROFILE
+from .line_parameters import Carriers
 
 Array = NDArray[Any]
 
@@ -22,8 +25,8 @@ RISING = (("min_be", "max_be"),)
 
 
 @dataclass(frozen=True)
-class G3Parameters(LineParameters):
-    """Parameters of G3-PLC; the technology inherits them, those of the line stand in `LineParameters`."""
+class G3Parameters(G3NetworkParameters):
+    """Parameters of G3-PLC; the technology inherits them, routing and joining stand in `G3NetworkParameters`."""
 
     plans: ClassVar[dict[str, BandPlan]] = G3_BANDS
     """Bands of the family, by the name that ``band`` takes."""
@@ -50,43 +53,8 @@ class G3Parameters(LineParameters):
         confidence="C",
     )
     use_super_robo: bool = parameter(False, "", "use the optional mode with six copies", "ITU-T G.9903")
-    implementation_loss_db: float = parameter(
-        1.5, "dB", "added to all SNR thresholds", "1 to 2 dB", confidence="C", minimum=0, maximum=10
-    )
-    preamble_snr_db: float = parameter(
-        -4.0,
-        "dB",
-        "effective SNR at which half of the preambles are found, before the implementation loss",
-        "around -4 to 0 dB",
-        confidence="C",
-        minimum=-20,
-        maximum=10,
-    )
-    mode_margin_db: float = parameter(
-        1.0,
-        "dB",
-        "reserve kept by tone-map adaptation above the robust mode",
-        "a choice",
-        confidence="C",
-        minimum=0,
-        maximum=20,
-    )
-    max_link_length_m: float = parameter(
-        2000.0,
-        "m",
-        "pairs farther apart along the cables are not looked at",
-        "a choice, beyond any direct link",
-        confidence="C",
-        minimum=1,
-        maximum=2e4,
-    )
-    max_hops: int = parameter(8, "1", "longest route (adpMaxHops)", "ITU-T G.9903 default", minimum=1, maximum=14)
-    cost_quality: float = parameter(10.0, "1", "link cost weight Kq", "ITU-T G.9903 profile", minimum=0, maximum=255)
-    weak_lqi: float = parameter(
-        52.0, "1", "links below this LQI are avoided", "ITU-T G.9903 default", minimum=0, maximum=255
-    )
     min_be: int = parameter(3, "1", "macMinBE", "ITU-T G.9903", minimum=0, maximum=20)
-    max_be: int = parameter(8, "1", "macMaxBE", "ITU-T G.9903", minimum=0, maximum=20)
+    max_be: int = parameter(AS_PROFILE, "1", f"macMaxBE; {LEFT_OPEN}", "ITU-T G.9903", minimum=AS_PROFILE, maximum=20)
     frame_retries: int = parameter(5, "1", "macMaxFrameRetries", "ITU-T G.9903", minimum=0, maximum=15)
     mac_overhead_bytes: int = parameter(
         25,
@@ -98,47 +66,37 @@ class G3Parameters(LineParameters):
         maximum=60,
     )
     mesh_header_bytes: int = parameter(
-        5, "B", "mesh header per fragment", "RFC 4944 section 5.2", confidence="B", minimum=0, maximum=20
+        5, "B", "mesh header per fragment", "RFC 4944 section 5.2", confidence="B", minimum=5, maximum=20
     )
     fragment_header_bytes: int = parameter(
-        5, "B", "fragment header", "RFC 4944 section 5.3", confidence="B", minimum=0, maximum=10
+        5, "B", "fragment header", "RFC 4944 section 5.3", confidence="B", minimum=5, maximum=10
     )
     ip_header_bytes: int = parameter(
-        10, "B", "compressed IPv6 and UDP headers per message", "RFC 6282", confidence="B", minimum=0, maximum=48
+        10, "B", "compressed IPv6 and UDP headers per message", "RFC 6282", confidence="B", minimum=4, maximum=48
     )
-    processing_s: float = parameter(
-        0.02,
+    tone_map_ttl_s: float = parameter(
+        120.0,
         "s",
-        "time a modem takes over a fragment before it passes it on",
-        "a choice",
-        confidence="C",
+        "how long a tone map stays valid after the neighbour sent it (macTMRTTL); then a fragment goes robust and asks",
+        "ITU-T G.9903 default as IEC 62056-8-5 classes give it",
         minimum=0,
-        maximum=5,
+        maximum=86400,
     )
-    response_s: float = parameter(
-        0.1, "s", "time a meter takes to answer", "a choice", confidence="C", minimum=0, maximum=30
+    tone_map_response_bytes: int = parameter(
+        20, "B", "frame in which a neighbour sends its tone map", "a choice", confidence="C", minimum=12, maximum=60
     )
-    parallel_polls: int = parameter(
-        1, "1", "meters a concentrator asks side by side", "one shared channel", confidence="B", minimum=1, maximum=50
+    csma_fairness_limit: int = parameter(
+        25, "1", "macCSMAFairnessLimit", "ITU-T G.9903; form B", minimum=1, maximum=255
     )
-    site_meters: int = parameter(
-        500,
-        "1",
-        "meters one concentrator keeps in its tables",
-        "neighbour table of a vendor demonstration",
-        confidence="B",
-        minimum=1,
-        maximum=1e5,
+    csma_decrease: int = parameter(
+        AS_PROFILE, "1", f"macA; {LEFT_OPEN}", "ITU-T G.9903; form B", minimum=AS_PROFILE, maximum=255
     )
-    airtime_share: float = parameter(
-        0.8,
-        "1",
-        "share of the window a concentrator may fill with reading; the rest stays free for joining and route upkeep",
-        "a choice",
-        confidence="C",
-        minimum=0.01,
-        maximum=1,
-    )
+    csma_rate: int = parameter(5, "1", "macK", "ITU-T G.9903; form B", minimum=1, maximum=255)
+    min_cw_attempts: int = parameter(10, "1", "macMinCWAttempts", "ITU-T G.9903; form B", minimum=1, maximum=255)
+    max_csma_backoffs: int = parameter(
+        50, "1", "busy lines after which a frame is given up (macMaxCSMABackoffs)", "ITU-T G.9903",
+        minimum=1, maximum=255,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Refuse values that contradict each other or name nothing known.
@@ -146,13 +104,13 @@ class G3Parameters(LineParameters):
         Raises ValueError naming the keys and the fix.
         """
         super().__post_init__()
+        for low, high in RISING:
+            least, most = effective(self, low), effective(self, high)
+            if least > most:
+                raise ValueError(f"{low} = {least} is above {high} = {most}; lower the first or raise the second")
         if self.coherent and self.use_super_robo:
             raise ValueError("use_super_robo and coherent exclude each other: S-ROBO is differential; switch one off")
         _ = self.mac
-        for low, high in RISING:
-            least, most = getattr(self, low), getattr(self, high)
-            if least > most:
-                raise ValueError(f"{low} = {least} is above {high} = {most}; lower the first or raise the second")
 
     @property
     def plan(self) -> BandPlan:
@@ -182,20 +140,34 @@ class G3Parameters(LineParameters):
         )
 
     @property
+    def csma(self) -> CsmaSettings:
+        """Access to the line."""
+        return CsmaSettings(
+            self.min_be,
+            effective(self, "max_be"),
+            self.max_csma_backoffs,
+            self.csma_fairness_limit,
+            effective(self, "csma_decrease"),
+            self.csma_rate,
+            self.min_cw_attempts,
+        )
+
+    @property
     def mac(self) -> MacSettings:
         """MAC constants of this configuration. Raises ValueError where the overhead leaves no room for payload."""
         settings = MacSettings(
-            self.min_be,
-            self.max_be,
-            self.frame_retries,
-            self.mac_overhead_bytes,
-            self.mesh_header_bytes,
-            self.fragment_header_bytes,
-            self.ip_header_bytes,
-            self.processing_s,
-            self.implementation_loss_db,
-            self.preamble_snr_db,
-            self.plan,
+            csma=self.csma,
+            frame_retries=self.frame_retries,
+            mac_overhead_bytes=self.mac_overhead_bytes,
+            mesh_header_bytes=self.mesh_header_bytes,
+            fragment_header_bytes=self.fragment_header_bytes,
+            ip_header_bytes=self.ip_header_bytes,
+            processing_s=self.processing_s,
+            loss_db=self.implementation_loss_db,
+            preamble_snr_db=self.preamble_snr_db,
+            plan=self.plan,
+            tone_map_ttl_s=self.tone_map_ttl_s,
+            tone_map_response_bytes=self.tone_map_response_bytes,
         )
         check_room(self.table, settings)
         return settings

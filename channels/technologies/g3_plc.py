@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..draws import Draws
-from ..mac.g3_cell import G3Cell
-from ..mac.g3_exchange import carry_exchanges, leg_costs
-from ..mac.g3_framing import HopTable, hop_table
+from ..mac.g3.cell import G3Cell
+from ..mac.g3.exchange import G3Net, direct_airtime_s, leg_costs, relayed_s
+from ..mac.g3.framing import HopTable, hop_table
+from ..mac.g3.freshness import Search
+from ..mac.g3.join_network import G3Network, standing_network
+from ..mac.g3.sharing import contention_factors
+from ..mac.plc.exchange import LegCost, Moment, Polling, outcome_of
 from ..paths import CablePaths
 from ..phy import g3_ofdm
 from ..phy.g3_tables import bands_table, modes_table, rates_table, symbols_table
 from ..powerline.assess import assess_links
 from ..powerline.g3_parameters import G3Parameters
 from ..powerline.views import FeederView, LinkNumbers, feeder_view, link_numbers
-from ..routing.link_cost import CostWeights, cheapest_tree, directional_cost, link_cost
+from ..routing.cable_links import area_of_nodes, best_link, reasons, tree_routes
+from ..routing.cheapest_tree import Graph, cheapest_tree, hop_merit
+from ..routing.link_cost import COST_BIT, directional_cost, is_weak, link_cost, merit, relay_cost
+from ..routing.loadng_links import LinkCosts
+from ..routing.route_upkeep import subtree_sizes, tended_tree
 from ..scenario import Scenario
-from ..technology import Exchanges, Influence, LinkQuality, Load, Medium, Outcome, Reach, Reason, Routes, Siting
+from ..technology import (
+    CourseStep,
+    Exchanges,
+    Influence,
+    LinkQuality,
+    Load,
+    Medium,
+    Outcome,
+    Reach,
+    Reason,
+    Routes,
+    Siting,
+)
 
 Array = NDArray[Any]
 
@@ -94,13 +112,12 @@ class G3Plc(G3Parameters):
         Raises ValueError where a mode or a size does not exist.
         """
         cut, row, index = self._cut(mode, n_bytes)
-        cycles = cut.count * (cut.frame_s + self.plan.ack_cycle_s)
-        return np.asarray(cycles.sum(-1)[row, index])
+        return np.asarray(cut.busy_s[row, index])
 
     def n_frames(self, mode: Array, n_bytes: Array) -> Array:
         """Segments of a message of ``n_bytes`` on one hop; parameters and errors as `airtime_s`."""
         cut, row, index = self._cut(mode, n_bytes)
-        return np.asarray(cut.count.sum(-1)[row, index])
+        return np.asarray(cut.count[row, index])
 
     def _cut(self, mode: Array, n_bytes: Array) -> tuple[HopTable, Array, Array]:
         """The table of each different size, and where every message stands in it: row and column."""
@@ -111,86 +128,122 @@ class G3Plc(G3Parameters):
         return hop_table(sizes, self.table, self.mac), row.reshape(index.shape), index
 
     def reach(self, paths: CablePaths, quality: LinkQuality) -> Reach:
-        """Meters that the concentrator of their own area reaches in at most ``max_hops`` hops, all sites standing."""
-        usable = np.flatnonzero(quality.usable)
-        sites = paths.n_meters + np.arange(paths.n_sites)
-        ones = np.ones(usable.size)
-        _, root, hops, _ = cheapest_tree(
-            paths.from_node[usable],
-            paths.to_node[usable],
-            ones,
-            paths.n_meters + paths.n_sites,
-            sites,
-            _area(paths),
-            self.max_hops,
-        )
-        meter = np.flatnonzero(root[: paths.n_meters] >= 0)
-        return Reach(
-            (root[meter] - paths.n_meters).astype(np.int32), meter.astype(np.int32), hops[meter].astype(np.int16)
-        )
+        """Meters that the concentrator of their own area reaches within the hop limit, all sites standing."""
+        usable, n = np.flatnonzero(quality.usable), paths.n_meters
+        graph = Graph.of(paths.from_node[usable], paths.to_node[usable], area_of_nodes(paths))
+        sites = n + np.arange(paths.n_sites)
+        tree, _ = cheapest_tree(graph, hop_merit(usable.size), sites, self.loadng.max_hops)
+        meter = np.flatnonzero(tree.root[:n] >= 0)
+        site, hops = tree.root[meter] - n, tree.hops[meter]
+        return Reach(site.astype(np.int32), meter.astype(np.int32), hops.astype(np.int16))
 
     def load(self, exchanges: Exchanges, paths: CablePaths, quality: LinkQuality) -> Load:
-        """Channel time of each meter's exchanges over its best link; meters without a link count in the robust mode."""
-        best = _best_link(paths, quality)
-        seconds = leg_costs(self.table, self.mac, exchanges, best, paths, quality, meters=exchanges.meter).time_s
+        """Line time of each meter's exchanges over its best link; meters without a link count in the robust mode."""
+        seconds = direct_airtime_s(self.net, exchanges, best_link(paths, quality), paths, quality)
         airtime = np.bincount(exchanges.meter, seconds, minlength=paths.n_meters)
         return Load(airtime, self.airtime_share * min(exchanges.window_s, default=0.0), self.site_meters)
 
-    def routes(self, paths: CablePaths, quality: LinkQuality, built: Array) -> Routes:
-        """Cheapest routes to the concentrators that stand, by link cost, within the hop limit."""
-        n_nodes, n = paths.n_meters + paths.n_sites, paths.n_meters
-        area = _area(paths)
+    def routes(self, paths: CablePaths, quality: LinkQuality, built: Array, before: Routes | None = None) -> Routes:
+        """Best routes to the concentrators that stand: fewest weak links, then least cost, then fewest hops.
+
+        Parameters
+        ----------
+        built : (n_sites,) bool
+        before : routes of the moment before, of which those that work are kept as ``route_repair`` and
+            ``route_hysteresis`` say; None for none
+
+        A relay's fill (Krt) is that of the routes before, or of the best routes without it.
+        """
+        n, area = paths.n_meters, area_of_nodes(paths)
         stands = np.append(np.asarray(built, bool), False)
         usable = np.flatnonzero(quality.usable & stands[area[paths.from_node]])
-        cost = self._cost(quality, usable)
-        start, end = paths.from_node[usable], paths.to_node[usable]
-        sites = n + np.flatnonzero(stands[:-1])
-        parent, root, hops, too_far = cheapest_tree(start, end, cost, n_nodes, sites, area, self.max_hops)
-        parent, root, hops = parent[:n], root[:n], hops[:n]
-        served = root >= 0
-        link = _link_between(start, end, usable, n_nodes, np.arange(n), parent)
-        reason = self._why_not(paths, quality, served, too_far[:n], stands[:-1])
-        receiver = link[served]
-        return Routes(
-            np.where(served, root - n, -1).astype(np.int32),
-            parent.astype(np.int32),
-            link,
-            hops.astype(np.int16),
-            np.concatenate([[0], np.cumsum(served)]).astype(np.int64),
-            receiver,
-            reason,
+        graph = Graph.of(paths.from_node[usable], paths.to_node[usable], area)
+        cost, sites = self._merit(quality, usable), n + np.flatnonzero(stands[:-1])
+        row_of_link = np.full(paths.n_links + 1, -1, np.int64)
+        row_of_link[usable] = np.arange(usable.size)
+        most = self.loadng.max_hops
+        fill = self._fill(graph, cost, sites, before)
+        tree, too_far = tended_tree(graph, cost, sites, most, before, row_of_link, self.upkeep, fill)
+        served = tree.root[:n] >= 0
+        why = reasons(paths, quality, served, stands[:-1])
+        why = np.where(too_far[:n] & ~served, Reason.HOP_LIMIT, why).astype(np.int8)
+        link = np.append(usable, -1)[tree.link[:n]]
+        return tree_routes(tree.parent[:n], tree.root[:n], tree.hops[:n], link, why, n)
+
+    def _fill(self, graph: Graph, cost: Array, sites: Array, before: Routes | None) -> Array | None:
+        """What each node adds for the routes it holds, as merit (n_nodes,); None where Krt is 0."""
+        if self.weights.routes == 0:
+            return None
+        n_nodes = graph.first.size - 1
+        if before is None:
+            tree, _ = cheapest_tree(graph, cost, sites, self.loadng.max_hops)
+            parent, hops = tree.parent, tree.hops
+        else:
+            rest = n_nodes - before.parent.size
+            parent = np.append(before.parent, np.full(rest, -1)).astype(np.int64)
+            hops = np.append(before.hops, np.zeros(rest, np.int64))
+        held = relay_cost(subtree_sizes(parent, hops), self.routing_table_size, self.weights)
+        return np.asarray(held.astype(np.int64) << COST_BIT)
+
+    def _merit(self, quality: LinkQuality, rows: Array) -> Array:
+        """Published link cost as merit; the LQI is taken from the effective SNR of the mode in use."""
+        costs = [
+            directional_cost(snr[rows], self.mode_robust[mode[rows]], self.mode_points[mode[rows]],
+                             self.mode_tones[mode[rows]], self.weights)
+            for snr, mode in ((quality.snr_up_db, quality.mode_up), (quality.snr_down_db, quality.mode_down))
+        ]  # fmt: skip
+        worst = np.minimum(quality.snr_up_db[rows], quality.snr_down_db[rows])
+        return merit(link_cost(costs[0], costs[1], self.weights), is_weak(worst, self.weights), worst)
+
+    @property
+    def mode_points(self) -> Array:
+        """(n_modes,) points of each mode's modulation in the link cost."""
+        return np.array([MODULATION_COST[mode.waveform.bits] for mode in self.table])
+
+    @property
+    def mode_tones(self) -> Array:
+        """(n_modes,) share of the carriers that each mode uses."""
+        return np.array([mode.n_carriers / self.plan.n_carriers for mode in self.table])
+
+    @property
+    def mode_robust(self) -> Array:
+        """(n_modes,) bool, modes with repetition."""
+        return np.array([mode.robust for mode in self.table])
+
+    @property
+    def link_costs(self) -> LinkCosts:
+        """Costs of links as the nodes of the packet tier work them out."""
+        return LinkCosts(self.weights, self.mode_robust, self.mode_points, self.mode_tones, self.add_reverse_cost)
+
+    @property
+    def net(self) -> G3Net:
+        """What the fast tier needs of this configuration."""
+        loadng = self.loadng
+        delay_s = 0.75 * float(np.mean(loadng.relay_delay_s))
+        return G3Net(
+            self.table,
+            self.mac,
+            Search(loadng.rrep_wait_s, loadng.net_traversal_s, delay_s),
+            self.response_s,
+            self.parallel_polls,
+            60 * self.idle_before_min,
+            loadng.route_ttl_s,
         )
 
-    def _cost(self, quality: LinkQuality, rows: Array) -> Array:
-        """Published link cost; the LQI is taken from the effective SNR of the mode in use."""
-        weights = CostWeights(quality=self.cost_quality, lqi_weak=self.weak_lqi)
-        points = np.array([MODULATION_COST[m.waveform.bits] for m in self.table])
-        tones = np.array([m.n_carriers / self.plan.n_carriers for m in self.table])
-        robust = np.array([m.waveform.repetition > 1 for m in self.table])
-        costs = [
-            directional_cost(snr[rows], robust[mode[rows]], points[mode[rows]], tones[mode[rows]], weights)
-            for snr, mode in ((quality.snr_up_db, quality.mode_up), (quality.snr_down_db, quality.mode_down))
-        ]
-        worst = np.minimum(quality.snr_up_db[rows], quality.snr_down_db[rows])
-        return link_cost(costs[0], costs[1], worst, weights)
+    @property
+    def polling(self) -> Polling:
+        """How the concentrator asks; contention among several exchanges is worked out from their frames."""
+        return Polling(self.response_s, self.parallel_polls, self.airtime_share)
 
-    def _why_not(
-        self, paths: CablePaths, quality: LinkQuality, served: Array, too_far: Array, fed_sites: Array
-    ) -> Array:
-        """Reason of each meter without a route.
+    def leg_cost(
+        self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality, draws: Draws
+    ) -> LegCost:
+        """What one start of each leg costs over its route at one moment; all modems are alike, whatever is drawn."""
+        return leg_costs(self.net, exchanges, routes, paths, quality)
 
-        A meter that hears nobody fails for the limit of its best link. Meters that hear each other but have no way on
-        fail for the limit of the best link out of their island towards a meter or concentrator that has one. Where
-        there is no such link, they lack a neighbour.
-        """
-        best = _best_link(paths, quality)
-        hears = np.append(quality.usable, False)[best]
-        listed = np.append(quality.limit, Reason.NO_NEIGHBOUR)
-        arrived = np.concatenate([served, fed_sites])
-        reason = np.where(hears, listed[_way_out(paths, quality, arrived)], listed[best])
-        reason = np.where(too_far, Reason.HOP_LIMIT, reason)
-        reason = np.where(np.append(fed_sites, False)[_area(paths)[: paths.n_meters]], reason, Reason.NO_TRANSFORMER)
-        return np.where(served, Reason.NONE, reason).astype(np.int8)
+    def relay_airtime_s(self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality) -> Array:
+        """Line time that each node spends on forwarding for others in one period, (n_nodes,) [s]."""
+        return relayed_s(self.net, exchanges, routes, paths, quality)
 
     def carry(
         self,
@@ -202,25 +255,38 @@ class G3Plc(G3Parameters):
         draws: Draws,
     ) -> Outcome:
         """Fast tier: every exchange over its route, and the polling cycle of each concentrator."""
-        return carry_exchanges(
-            self.table,
-            self.mac,
-            exchanges,
-            routes,
-            paths,
-            quality,
-            draws,
-            response_s=self.response_s,
-            parallel=self.parallel_polls,
-            airtime_share=self.airtime_share,
-            alone=not scenario.interference,
-        )
+        return self.carry_course(exchanges, (CourseStep(np.inf, quality, routes),), paths, scenario, draws)
+
+    def carry_course(
+        self, exchanges: Exchanges, course: Sequence[CourseStep], paths: CablePaths, scenario: Scenario, draws: Draws
+    ) -> Outcome:
+        """Fast tier over a window in which links and routes change, step by step; see `CourseStep`."""
+        moments = [
+            Moment(step.until_s, step.routes, self.leg_cost(exchanges, step.routes, paths, step.quality, draws))
+            for step in course
+        ]
+        first = course[0]
+        factors = contention_factors(self.net, exchanges, moments[0].cost, first.routes, paths, first.quality)
+        polling = replace(self.polling, contention=factors)
+        return outcome_of(exchanges, moments, paths, course[0].quality, draws, polling, not scenario.interference)
 
     def open_cell(
         self, env: simpy.Environment, paths: CablePaths, quality: LinkQuality, routes: Routes, site: int, draws: Draws
     ) -> G3Cell:
-        """Packet tier: the cell of one concentrator, real bytes over the simulated links."""
-        return G3Cell(env, paths, quality, routes, site, draws, self.table, self.mac, self.response_s)
+        """Packet tier: the cell of one concentrator, real bytes over the simulated links.
+
+        Meters with a route are inside and their routes stand, as old as ``idle_before_min`` says; the others stay
+        outside until they are started.
+        """
+        idle_s = 60 * self.idle_before_min
+
+        def routing(cell: G3Cell) -> G3Network:
+            return standing_network(cell, paths, routes, self.link_costs, self.loadng, self.joining, idle_s)
+
+        return G3Cell(
+            env, paths, quality, routes, site, draws, self.table, self.mac,
+            response_s=self.response_s, max_hops=self.loadng.max_hops, map_age_s=idle_s, routing=routing,
+        )  # fmt: skip
 
     def tables(self) -> Mapping[str, Any]:
         """Modes of the band in use, and bands, frames and rates of the whole family."""
@@ -230,55 +296,3 @@ class G3Plc(G3Parameters):
             "bands": bands_table(self.plans),
             "largest frames on all carriers": rates_table(self.plans),
         }
-
-
-def _area(paths: CablePaths) -> Array:
-    """Site row that feeds each node; -1 for none."""
-    terminal = np.concatenate([paths.meter_feeder_node, paths.site_feeder_node]).astype(np.int64)
-    if paths.n_feeder_nodes == 0:
-        return np.full(terminal.size, -1)
-    return np.where(terminal >= 0, paths.feeder_area[np.maximum(terminal, 0)], -1)
-
-
-def _best_link(paths: CablePaths, quality: LinkQuality) -> Array:
-    """Row of the link with the largest margin in its weaker direction, per meter; -1 where it has no link."""
-    margin = np.minimum(quality.margin_up_db, quality.margin_down_db)
-    largest = np.full(paths.n_meters + paths.n_sites, -np.inf)
-    np.maximum.at(largest, paths.from_node, margin)
-    np.maximum.at(largest, paths.to_node, margin)
-    best = np.full(largest.size, -1, np.int64)
-    for node in (paths.from_node, paths.to_node):
-        row = np.flatnonzero(margin == largest[node])
-        # of equal margins the last row stays
-        np.maximum.at(best, node[row], row)
-    return best[: paths.n_meters]
-
-
-def _way_out(paths: CablePaths, quality: LinkQuality, arrived: Array) -> Array:
-    """Best link from each meter's island (who hears whom) to a node that has a way on; -1 where there is none.
-
-    arrived : (n_nodes,) bool, meters with a route and concentrators that stand
-    """
-    n = arrived.size
-    heard = np.flatnonzero(quality.usable)
-    graph = coo_array((np.ones(heard.size), (paths.from_node[heard], paths.to_node[heard])), shape=(n, n)).tocsr()
-    island = connected_components(graph, directed=False)[1]
-    out = np.flatnonzero(arrived[paths.from_node] != arrived[paths.to_node])
-    out = out[np.argsort(np.minimum(quality.margin_up_db, quality.margin_down_db)[out], kind="stable")]
-    inner = np.where(arrived[paths.from_node[out]], paths.to_node[out], paths.from_node[out])
-    best = np.full(n, -1, np.int64)
-    best[island[inner]] = out
-    return np.asarray(best[island[: paths.n_meters]])
-
-
-def _link_between(start: Array, end: Array, link: Array, n_nodes: int, node: Array, parent: Array) -> Array:
-    """Row of the link between each node and its parent; -1 where it has none."""
-    found = np.full(node.size, -1, np.int64)
-    if link.size == 0:
-        return found
-    key = np.minimum(start, end).astype(np.int64) * n_nodes + np.maximum(start, end)
-    order = np.argsort(key)
-    has = np.flatnonzero(parent >= 0)
-    wanted = np.minimum(node[has], parent[has]).astype(np.int64) * n_nodes + np.maximum(node[has], parent[has])
-    found[has] = link[order[np.searchsorted(key[order], wanted)]]
-    return found

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amiplan.channels.mac.g3_framing import HIGH_PRIORITY_SLOTS
+from amiplan.channels.mac.g3.framing import HIGH_PRIORITY_SLOTS
 from amiplan.channels.phy import g3_ofdm
 from amiplan.channels.phy.g3_bands import G3_BANDS, IEEE_1901_2_BANDS, band_plan, with_mask, with_two_blocks
 from amiplan.channels.phy.g3_ofdm import airtime_s, block_bytes, frame_s, full_mode, largest_psdu_bytes, phy_rate_bps

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import fields
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,13 +12,6 @@ from amiplan.channels.parameters import parameters_of
 from amiplan.channels.phy.g3_bands import IEEE_1901_2_BANDS
 from amiplan.channels.powerline.g3_parameters import RISING
 from amiplan.channels.powerline.scenarios import LineScenario
-from amiplan.channels.routing.link_cost import (
-    CostWeights,
-    cheapest_tree,
-    directional_cost,
-    link_cost,
-    link_quality_indicator,
-)
 from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.g3_plc import G3Plc
 from amiplan.channels.technologies.ieee_1901_2 import Ieee19012
@@ -95,7 +89,7 @@ def test_everybody_is_routed_by_valid_trees_within_the_hop_limit():
     served = routes.server >= 0
     assert served.any()
     assert routes.hops.max() > 1
-    assert np.all(routes.hops[served] <= TECH.max_hops)
+    assert np.all(routes.hops[served] <= TECH.loadng.max_hops)
     assert np.all((routes.reason == Reason.NONE) == served)
     for meter in np.flatnonzero(served):
         node, hops = meter, 0
@@ -140,35 +134,6 @@ def test_a_meter_without_links_lacks_a_neighbour_and_no_links_at_all_serve_nobod
     assert np.all(TECH.load(reading(3), none, quality).meter_airtime_s > 0)
 
 
-def test_link_cost_after_the_published_function():
-    weights = CostWeights(robust=0, modulation=0, tones=0, quality=10, hop=4)
-    np.testing.assert_array_equal(link_quality_indicator(np.array([-11.0, -9.9, 3.0, 53.75])), [0, 0, 52, 255])
-    cost = directional_cost(np.array([-10.0, 53.75]), False, 3, 1.0, weights)
-    np.testing.assert_array_equal(cost, [10, 0])
-    half = directional_cost(np.array([53.75]), False, 1, 0.5, CostWeights(tones=1.0, quality=0.0))
-    assert half[0] == 0  # one half goes down
-    strong, weak = link_cost(np.array([3.0, 3.0]), np.array([5.0, 5.0]), np.array([20.0, 2.0]), weights)
-    assert 9 < strong < 9.01
-    assert weak > 4000
-
-
-def test_hop_limit_reroutes_by_fewest_hops():
-    # a chain of cheap links of five hops, and one dear link straight home
-    start, end = np.array([0, 1, 2, 3, 4, 0]), np.array([1, 2, 3, 4, 5, 5])
-    cost = np.array([1.0, 1, 1, 1, 1, 50])
-    area = np.zeros(6, int)
-    _, _, hops, _ = cheapest_tree(start, end, cost, 6, np.array([5]), area, 8)
-    assert hops[0] == 5
-    _, root, hops, too_far = cheapest_tree(start, end, cost, 6, np.array([5]), area, 3)
-    assert hops.max() == 3
-    assert not too_far.any()
-    _, root, _, too_far = cheapest_tree(start[:5], end[:5], cost[:5], 6, np.array([5]), area, 3)
-    np.testing.assert_array_equal(too_far, [True, True, False, False, False, False])
-    assert root[0] == -1
-    with pytest.raises(ValueError, match="max_hops"):
-        cheapest_tree(start, end, cost, 6, np.array([5]), area, 0)
-
-
 def test_the_cycle_fills_the_window_and_what_is_late_lacks_capacity():
     paths = feeder(20)
     quality = TECH.assess(paths, Scenario(), DRAWS)
@@ -180,12 +145,19 @@ def test_the_cycle_fills_the_window_and_what_is_late_lacks_capacity():
     assert 0.3 < late.mean() < 0.7
     assert np.all(tight.reason[0, late] == Reason.CAPACITY)
     _, heavier = carried(TECH, paths, quality, answer_bytes=2000)
-    assert heavier.latency_p50_s.max() > 2 * easy.latency_p50_s.max()
+    assert heavier.latency_p50_s.max() > 1.5 * easy.latency_p50_s.max()
     routes = TECH.routes(paths, quality, np.ones(1, bool))
     alone = TECH.carry(reading(20), routes, paths, quality, Scenario(interference=False), DRAWS)
     assert np.all(alone.latency_p50_s <= easy.latency_p50_s + 1e-9)
-    side = dataclasses.replace(TECH, parallel_polls=4).carry(reading(20), routes, paths, quality, Scenario(), DRAWS)
-    assert side.latency_p50_s.max() < easy.latency_p50_s.max()
+    # on one line several at a time gain what meters take to answer, and little else
+    for response_s, least, most in ((0.1, 0.9, 1.2), (3.0, 2.0, 4.0)):
+        one, four = (
+            dataclasses.replace(TECH, parallel_polls=n, response_s=response_s)
+            .carry(reading(20), routes, paths, quality, Scenario(), DRAWS)
+            .latency_p50_s.max()
+            for n in (1, 4)
+        )
+        assert least < one / four < most
 
 
 def test_load_is_the_channel_time_of_the_best_link():
@@ -246,11 +218,18 @@ def test_every_number_of_the_configuration_has_limits_around_its_default():
 
 
 def _everything(tech, paths, draws):
-    """All columns of all answers of one configuration, fast tier and one packet exchange, laid end to end."""
+    """All columns of all answers of one configuration, fast tier and one packet exchange, laid end to end.
+
+    Among them what the packet tier takes for contention, searches and joining: its own tests show that each acts.
+    """
     quality = tech.assess(paths, Scenario(), draws)
     routes, outcome = carried(tech, paths, quality, window_s=20.0)
     load = tech.load(reading(paths.n_meters), paths, quality)
-    columns = [getattr(part, item.name) for part in (quality, routes, outcome, load) for item in fields(part)]
+    louder = tech.assess(paths, Scenario(noise_offset_db=6.0), draws)
+    later = tech.routes(paths, louder, np.ones(paths.n_sites, bool), before=routes)
+    columns = [getattr(part, item.name) for part in (quality, routes, outcome, load, later) for item in fields(part)]
+    columns += [np.ravel(dataclasses.astuple(part)) for part in (tech.csma, tech.loadng)]
+    columns += [np.concatenate([np.ravel(one) for one in dataclasses.astuple(tech.joining)]), tech.add_reverse_cost]
     env, meter = simpy.Environment(), int(np.flatnonzero(routes.server == 0)[0])
     env.run(tech.open_cell(env, paths, quality, routes, 0, draws).send(paths.n_meters, meter, bytes(600)))
     return np.concatenate([np.ravel(np.nan_to_num(np.asarray(column, float))) for column in [*columns, env.now]])
@@ -258,18 +237,29 @@ def _everything(tech, paths, draws):
 
 OTHER_VALUE = {
     "site_phases": 1, "meter_coupler_phases": 3, "environment": "urban", "cyclic_noise": "none", "max_hops": 2,
-    "max_be": 3, "parallel_polls": 4, "tx_level_dbuv": 110.0, "band": "cenelec-b", "notched_carriers": "0-5, 20",
+    "max_be": 3, "csma_decrease": 1, "cost_robust": 60.0, "cost_modulation": 40.0, "cost_tones": 60.0,
+    "cost_quality": 60.0, "cost_hop": 60, "cost_routes": 200.0, "lqi_low": 60.0, "lqi_high": 90.0, "weak_lqi": 110.0,
+    "net_traversal_s": 5.0, "rrep_wait_s": 1.0, "beacon_window_s": 30.0, "max_join_wait_s": 50.0,
+    "profile": "metering", "discovery_first_s": (2.0, 4.0), "discovery_last_s": (30.0, 90.0),
+    "join_first_s": (0.2, 2.0), "join_last_s": (3.0, 9.0), "join_slots": 4, "add_reverse_cost": 5, "rreq_retries": 2,
+    "route_hysteresis": 0.0, "mesh_header_bytes": 8, "fragment_header_bytes": 9, "tone_map_ttl_s": 5.0,
+    "csma_rate": 2, "rreq_jitter_low_lqi": 40.0, "rreq_jitter_high_lqi": 90.0, "parallel_polls": 4,
+    "tx_level_dbuv": 110.0, "band": "cenelec-b", "notched_carriers": "0-5, 20",
     "mv_neighbours": 0, "noise_upper_dbm_hz": -100.0, "region_share": (0.5, 0.4, 0.1), "region_db": (0.0, 5.0, 30.0),
     "region_tilt_db": (0.0, 0.0, 0.0),
 }  # fmt: skip
 ABOVE_150_KHZ = {"band": "fcc", "country": "US"}
 NEIGHBOURS = {"mv_neighbours": 4, "mv_crosstalk_loss_db": 40.0}
+STEEP = {"cost_quality": 255.0, "lqi_low": 30.0, "lqi_high": 120.0, "weak_lqi": 0.0}
+EVEN = {"weak_lqi": 0.0, "cost_quality": 255.0, "noise_offset_db": 10.0}
 REGIONS = {"cyclic_noise": "regions"}
 ONLY_IN = {
     "two_rs_blocks": ABOVE_150_KHZ, "broadcast_ratio": ABOVE_150_KHZ, "noise_upper_dbm_hz": ABOVE_150_KHZ,
     "noise_upper_slope_db": ABOVE_150_KHZ, "noise_upper_spread": ABOVE_150_KHZ, "region_share": REGIONS,
     "region_db": REGIONS, "region_tilt_db": REGIONS, "mv_neighbours": NEIGHBOURS, "mv_crosstalk_loss_db": NEIGHBOURS,
-    "mv_activity": NEIGHBOURS, "cost_quality": {"noise_offset_db": 5.0},
+    "mv_activity": NEIGHBOURS, "routing_table_size": {"cost_routes": 200.0}, "idle_before_min": {"route_ttl_min": 30.0},
+    "route_ttl_min": {"idle_before_min": 100.0}, "cost_hop": STEEP, "lqi_low": STEEP, "lqi_high": STEEP,
+    "cost_modulation": {"weak_lqi": 0.0}, "route_repair": EVEN, "route_hysteresis": EVEN,
 }  # fmt: skip
 """Where a parameter counts, if not in CENELEC A with the other defaults."""
 THREE_PHASE = {"meter_coupler_phases"}
@@ -278,11 +268,21 @@ ELSEWHERE = {"max_link_length_m", "country", "allow_band", "class_116"}
 """Read by the planner when it lists the links; what may be used at all."""
 
 
+def _harsh(**changes):
+    """Noise, relays, lost frames and a short window: a place where everything counts."""
+    return dataclasses.replace(TECH, **{"noise_offset_db": 22.0, "frame_retries": 2, "emitter_ratio": 0.1, **changes})
+
+
+@cache
+def _unchanged(changes, phases):
+    """Answers of the harsh place before a parameter moves, worked out once for all that share it."""
+    return _everything(_harsh(**dict(changes)), feeder(24, step_m=45.0, areas=2, phases=phases), Draws(5, 3))
+
+
 @pytest.mark.parametrize("name", sorted({row["name"] for row in parameters_of(TECH)} - ELSEWHERE))
 def test_every_parameter_moves_some_answer(name):
-    # noise, relays, lost frames and a short window: a place where everything counts
-    harsh = dataclasses.replace(TECH, noise_offset_db=22.0, frame_retries=2, emitter_ratio=0.1)
-    harsh = dataclasses.replace(harsh, **ONLY_IN.get(name, {}))
+    changes = ONLY_IN.get(name, {})
+    harsh = _harsh(**changes)
     value = getattr(harsh, name)
     other = OTHER_VALUE.get(name, not value if isinstance(value, bool) else None)
     if other is None:
@@ -290,11 +290,11 @@ def test_every_parameter_moves_some_answer(name):
         other = type(value)(np.clip(value / 3, row["minimum"], row["maximum"]))
         partner = {high: low for low, high in RISING}.get(name)
         other = max(other, getattr(harsh, partner)) if partner else other
-    paths = feeder(24, step_m=45.0, areas=2, phases=3 if name in THREE_PHASE else 1)
-    draws = Draws(5, 3)
+    phases = 3 if name in THREE_PHASE else 1
     assert other != value
-    before = _everything(harsh, paths, draws)
-    after = _everything(dataclasses.replace(harsh, **{name: other}), paths, draws)
+    before = _unchanged(tuple(changes.items()), phases)
+    paths = feeder(24, step_m=45.0, areas=2, phases=phases)
+    after = _everything(dataclasses.replace(harsh, **{name: other}), paths, Draws(5, 3))
     assert before.shape != after.shape or not np.array_equal(before, after)
 
 
@@ -314,7 +314,7 @@ def test_a_concentrator_reads_in_its_share_of_the_window_only():
     _, easy = carried(TECH, paths, quality)
     cycle_s = float(easy.latency_p50_s.max())
     full, half = (
-        carried(dataclasses.replace(TECH, airtime_share=share), paths, quality, window_s=1.02 * cycle_s)[1]
+        carried(dataclasses.replace(TECH, airtime_share=share), paths, quality, window_s=1.1 * cycle_s)[1]
         for share in (1.0, 0.5)
     )
     assert np.all(full.p_arrive > 0.99)
