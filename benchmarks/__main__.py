@@ -22,7 +22,7 @@ from amiplan.planner.simulate import replicate
 from amiplan.studies.assemble import area_of
 from amiplan.studies.case import embedded_cases, read_case
 
-from . import dlms, powerline_area, powerline_solver, serve_load
+from . import dlms, packet_day, powerline_area, powerline_network, powerline_solver, serve_load
 
 RUNS = 3
 
@@ -61,6 +61,8 @@ def main() -> None:
         show(*one_replication(technology, area, candidates, settings))
     powerline_solver.figures()
     powerline_area.figures()
+    powerline_network.figures()
+    packet_day.figures()
     dlms.figures()
     serve_load.main()
 

@@ -1,30 +1,34 @@
 """The packet tier: real ciphered DLMS bytes through simulated cells, compared with the fast tier on the same draws.
 
-A technology takes part when it can open a cell (``open_cell``). The concentrator polls its meters one after another,
-as in the fast tier, and repeats what failed until the window ends. A reading counts only when it was decrypted,
-decoded and equals the registers of that meter.
+A technology takes part when it can open a cell (``open_cell``). Its concentrator polls in the order, with the
+parallelism, the rounds, windows and timeouts of the fast tier; see `concentrator`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import simpy
 from numpy.typing import NDArray
 
-from ..channels.technology import Cell
+from ..channels.draws import Draws
+from ..channels.mac.plc.exchange import POLL_ORDER
+from ..channels.mac.plc.polling import MOST_ROUNDS
+from ..channels.paths import CablePaths
+from ..channels.routing.cable_links import area_of_nodes
+from ..channels.technology import CourseStep, LinkQuality, PlcCell, Routes
 from ..gis.area import ServiceArea
-from ..meters.client import ExchangeFailed, HeadEnd, settings_of
+from ..meters.client import settings_of
 from ..meters.commission import commission
-from ..meters.device.rows import BillingRows, EventRows
-from ..meters.device.server import MeterServer
 from ..meters.load import profile, registers
-from ..meters.reading import Reading
+from ..meters.settings import ServiceSettings
+from .concentrator import Concentrator, PolledMeter, Requests, Rules, follow
 from .exchanges import PROFILE_DAY
+from .on_demand import DAY_S, ON_DEMAND
 from .pipeline import Carried
 from .settings import PlannerSettings
 
@@ -33,10 +37,14 @@ Array = NDArray[Any]
 TIER_COLUMNS = (
     "technology",
     "cell",
+    "reads",
     "n_exchanges",
     "read_fast",
     "read_packet",
     "difference",
+    "half_width",
+    "latency_fast_s",
+    "latency_packet_s",
     "frames_sent",
     "frames_lost",
     "retries",
@@ -44,59 +52,132 @@ TIER_COLUMNS = (
 )
 PUSHED_ONLY = ("last_gasp",)
 """Services that nobody can ask for: the packet tier polls, so it leaves them out."""
-MAX_ROUNDS = 20
-"""Rounds of polling after which a cell gives up on a meter even if the window is still open."""
+
+TWO_SIDED_95 = 1.96
+"""Standard errors on either side of a mean that hold it with 95 %."""
+
+
+@runtime_checkable
+class OpensCells(Protocol):
+    """A technology with a packet tier."""
+
+    name: str
+    parallel_polls: int
+    airtime_share: float
+
+    def open_cell(
+        self, env: simpy.Environment, paths: CablePaths, quality: LinkQuality, routes: Routes, site: int, draws: Draws
+    ) -> PlcCell:
+        """The cell of one concentrator, its network formed."""
+        ...
 
 
 @dataclass(frozen=True)
-class PolledMeter:
-    """One simulated meter, its head end, and what a correct reading of it holds."""
+class CellPiece:
+    """All that one cell's day needs, so that it can be simulated anywhere.
 
-    node: int
-    server: MeterServer
-    head_end: HeadEnd
-    register_wh: Array
-    profile_wh: Array
-    start_wh: Array
+    technology, paths, course, draws, site : as the fast tier had them, links of this cell only
+    members : (n,) meter rows with a route;  key, kind : (n,) of these meters
+    services : names, in the order of the fast tier's outcome;  window_s : per service [s]
+    p_arrive, latency_s : (n_services, n) fast tier: probability to be read and median latency [s]
+    """
 
-    def holds(self, reading: Reading) -> bool:
-        """Whether a reading is what this meter holds, or the state that it was told to take."""
-        values = np.asarray(reading.values)
-        match reading.service:
-            case "register" | "on_demand":
-                return int(values[0, 0]) == int(self.register_wh[0])
-            case "profile":
-                return np.array_equal(values, self._rows()[:, : values.shape[1]])
-            case "daily_billing":
-                return np.array_equal(values, _last_cells(BillingRows(self.server.device), values))
-            case "event_log":
-                events = EventRows(self.server.device).cells(np.arange(len(values)))
-                return np.array_equal(values, events[np.argsort(events[:, 0], kind="stable"), 1:])
-            case "disconnect" | "reconnect":
-                return int(values[0, 0]) == int(self.server.device.state.relay.control_state)
-        return True
-
-    def _rows(self) -> Array:
-        """(n_intervals, n_channels) uint32 registers of the day, or what they gained where the profile holds that."""
-        if self.server.settings.profile_values == "registers":
-            return self.profile_wh
-        return np.diff(np.vstack([self.start_wh, self.profile_wh]), axis=0)
+    technology: Any
+    paths: CablePaths
+    course: tuple[CourseStep, ...]
+    draws: Draws
+    site: int
+    site_id: str
+    members: Array
+    key: Array
+    kind: Array
+    services: tuple[str, ...]
+    window_s: tuple[float, ...]
+    p_arrive: Array
+    latency_s: Array
+    session: ServiceSettings
+    seed: int
 
 
-def _last_cells(rows: BillingRows, like: Array) -> Array:
-    """The values of the last rows, without time and status, as many as ``like`` has."""
-    last = np.arange(rows.time_s().size)[-len(like) :]
-    return rows.cells(last)[:, -like.shape[1] :]
+@dataclass(frozen=True)
+class CellDay:
+    """What came out of one cell's day.
+
+    finished_s : (n_services, n_members) when each reading was complete and right [s]; inf where it was not in time
+    n_asked, waited_s : reads on demand, and the latencies of those that were answered [s]
+    counters : of the cell;  refused : frames and APDUs that were refused
+    wrong : readings that were decrypted but differ from the registers
+    """
+
+    finished_s: Array
+    n_asked: int
+    waited_s: Array
+    counters: dict[str, int]
+    refused: int
+    wrong: int
 
 
-def tier_rows(one: Carried, area: ServiceArea, settings: PlannerSettings) -> pd.DataFrame:
-    """Packet tier against fast tier for the sampled cells of one technology; no rows where it opens no cells."""
-    if settings.simulation.tier == "fast" or not hasattr(one.technology, "open_cell"):
-        return pd.DataFrame(columns=list(TIER_COLUMNS))
-    sizes = np.bincount(one.first.routes.server[one.first.routes.server >= 0], minlength=one.links.paths.n_sites)
+def cells_of(technologies: Sequence[Carried], area: ServiceArea, settings: PlannerSettings) -> list[CellPiece]:
+    """The cells that the packet tier simulates, technology by technology; none of one that opens no cells.
+
+    Without interference the fast tier lets nobody wait for anybody, which no concentrator can do: then there are none
+    either.
+    """
+    if settings.simulation.tier == "fast" or not settings.scenario.interference:
+        return []
+    opening = [one for one in technologies if isinstance(one.technology, OpensCells)]
+    return [piece for one in opening for piece in _cells_of_one(one, area, settings)]
+
+
+def _cells_of_one(one: Carried, area: ServiceArea, settings: PlannerSettings) -> list[CellPiece]:
+    """All cells, or a sample of them, as the settings say."""
+    served = _served_from(one.first.course, one.links.paths.n_sites)
+    sizes = np.array([some.size for some in served])
     most = settings.simulation.packet_meters if settings.simulation.tier == "sample" else int(sizes.sum())
-    rows = [_cell_row(one, area, settings, site) for site in sampled_cells(sizes, most)]
-    return pd.DataFrame(rows, columns=list(TIER_COLUMNS))
+    return [_cell(one, area, settings, site, served[site]) for site in sampled_cells(sizes, most)]
+
+
+def _served_from(course: tuple[CourseStep, ...], n_sites: int) -> list[Array]:
+    """Meters with a route to each site at any time of the course."""
+    server = np.stack([step.routes.server for step in course])
+    return [np.flatnonzero((server == site).any(axis=0)) for site in range(n_sites)]
+
+
+def _cell(one: Carried, area: ServiceArea, settings: PlannerSettings, site: int, members: Array) -> CellPiece:
+    first, meters = one.first, area.meters.iloc[members]
+    rows = [row for row, service in enumerate(one.exchanges.services) if service not in PUSHED_ONLY]
+    assert isinstance(first.paths, CablePaths)
+    paths, course = _only(first.paths, first.course, site)
+    return CellPiece(
+        one.technology,
+        paths,
+        course,
+        first.draws,
+        site,
+        str(one.links.site_ids[site]),
+        members,
+        meters["key"].to_numpy(np.uint64),
+        meters["kind"].to_numpy(object),
+        tuple(one.exchanges.services[row] for row in rows),
+        tuple(first.window_s[row] for row in rows),
+        first.outcome.p_arrive[rows][:, members],
+        first.outcome.latency_p50_s[rows][:, members],
+        settings.session,
+        settings.simulation.seed,
+    )
+
+
+def _only(paths: CablePaths, course: tuple[CourseStep, ...], site: int) -> tuple[CablePaths, tuple[CourseStep, ...]]:
+    """Paths and course with the links of one site's area; nodes keep their numbers."""
+    keep = area_of_nodes(paths)[paths.from_node] == site
+    place = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
+    links = {name: getattr(paths, name)[keep] for name in ("from_node", "to_node", "distance_m")}
+    steps = []
+    for step in course:
+        quality = LinkQuality(**{name: column[keep] for name, column in vars(step.quality).items()})
+        routes = replace(step.routes, link=place[step.routes.link], receiver_link=place[step.routes.receiver_link])
+        steps.append(CourseStep(step.until_s, quality, routes))
+    return replace(paths, **links), tuple(steps)
 
 
 def sampled_cells(sizes: Array, most: int) -> list[int]:
@@ -118,112 +199,127 @@ def sampled_cells(sizes: Array, most: int) -> list[int]:
     return best
 
 
-def _cell_row(one: Carried, area: ServiceArea, settings: PlannerSettings, site: int) -> dict[str, Any]:
-    members = np.flatnonzero(one.first.routes.server == site)
-    services = tuple(service for service in one.exchanges.services if service not in PUSHED_ONLY)
-    env = simpy.Environment()
-    replication = one.first
-    cell: Cell = one.technology.open_cell(  # type: ignore[attr-defined]
-        env, replication.paths, replication.quality, replication.routes, site, replication.draws
-    )
-    polled = _polled_by_service(members, area, settings, services)
-    read = {(meter.node, service): False for service in services for meter in polled[service]}
-    poll = _poll_all(env, cell, replication.paths.n_meters + site, polled, settings, read)
-    env.run(until=env.process(poll))
-    compared = [row for row, service in enumerate(one.exchanges.services) if service in services]
-    fast = float(replication.outcome.p_arrive[compared][:, members].mean())
-    packet = float(np.mean(list(read.values())))
-    counters = cell.counters
-    refused = counters.get("crc_refused", 0) + sum(
-        one_meter.server.counters[key]
-        for one_meter in {id(meter): meter for meters in polled.values() for meter in meters}.values()
-        for key in ("authentication", "malformed", "replay")
-    )
+def cell_rows(cell: CellPiece) -> list[dict[str, Any]]:
+    """Rows of the comparison, columns ``TIER_COLUMNS``: the daily reads of a cell, and those on demand.
+
+    ``half_width`` is that of the 95 % interval of the mean difference, from the spread of the differences between what
+    was read and its probability; latencies are medians of what both tiers read, inf where there is nothing. Frames and
+    refusals are counted per cell and stand in its first row.
+    """
+    day = cell_day(cell)
+    asked = np.array([service == ON_DEMAND for service in cell.services])
+    read, p_arrive, fast_s = np.isfinite(day.finished_s)[~asked], cell.p_arrive[~asked], cell.latency_s[~asked]
+    both = read & np.isfinite(fast_s)
+    rows = []
+    if read.size:
+        spread = float((read - p_arrive).std())
+        medians = _median(fast_s[both]), _median(day.finished_s[~asked][both])
+        rows.append(_row(cell, "daily", read.size, float(p_arrive.mean()), float(read.mean()), spread, medians))
+    if day.n_asked:
+        p_answered, ratio = float(cell.p_arrive[asked].mean()), day.waited_s.size / day.n_asked
+        fast_s = cell.latency_s[asked]
+        medians = _median(fast_s[np.isfinite(fast_s)]), _median(day.waited_s)
+        spread = (ratio * (1 - ratio)) ** 0.5
+        rows.append(_row(cell, ON_DEMAND, day.n_asked, p_answered, ratio, spread, medians))
+    names = ("frames_sent", "frames_lost", "retries")
+    for row, counted in zip(rows, (1, 0), strict=False):
+        row |= {name: counted * day.counters[name] for name in names} | {"refused": counted * day.refused}
+    return rows
+
+
+def _row(
+    cell: CellPiece, reads: str, n: int, fast: float, packet: float, spread: float, medians_s: tuple[float, float]
+) -> dict[str, Any]:
     return {
-        "technology": one.technology.name,
-        "cell": str(one.links.site_ids[site]),
-        "n_exchanges": len(read),
+        "technology": cell.technology.name,
+        "cell": cell.site_id,
+        "reads": reads,
+        "n_exchanges": n,
         "read_fast": round(fast, 5),
         "read_packet": round(packet, 5),
         "difference": round(packet - fast, 5),
-        "frames_sent": counters.get("frames_sent", 0),
-        "frames_lost": counters.get("frames_lost", 0),
-        "retries": counters.get("retries", 0),
-        "refused": refused,
+        "half_width": round(TWO_SIDED_95 * spread / n**0.5, 5),
+        "latency_fast_s": round(medians_s[0], 1),
+        "latency_packet_s": round(medians_s[1], 1),
     }
 
 
-def _polled_by_service(
-    members: Array, area: ServiceArea, settings: PlannerSettings, services: tuple[str, ...]
-) -> dict[str, list[PolledMeter]]:
-    """The meters as each service finds them: one meter for all services that share its capture period."""
+def _median(values: Array) -> float:
+    return float(np.median(values)) if values.size else float("inf")
+
+
+def tier_table(cells: Sequence[list[dict[str, Any]]]) -> pd.DataFrame:
+    """Rows of all cells, one after another, as one table."""
+    return pd.DataFrame([row for rows in cells for row in rows], columns=list(TIER_COLUMNS))
+
+
+def cell_day(cell: CellPiece) -> CellDay:
+    """The concentrator's collection window in the packet tier."""
+    env, technology = simpy.Environment(), cell.technology
+    opening = cell.course[0]
+    plc = technology.open_cell(env, cell.paths, opening.quality, opening.routes, cell.site, cell.draws)
+    turn = np.argsort(cell.draws.uniform(POLL_ORDER, cell.paths.node_key[cell.members]), kind="stable")
+    polled = polled_meters(cell, turn)
+    rules = Rules(technology.parallel_polls, MOST_ROUNDS, cell.session.timeout_s)
+    concentrator = Concentrator(env, plc, cell.paths.n_meters + cell.site, polled, rules)
+    if len(cell.course) > 1:
+        env.process(follow(env, plc, cell.course))
+    order = [int(row) for row in np.argsort(cell.window_s, kind="stable") if cell.services[row] != ON_DEMAND]
+    until_s = [technology.airtime_share * window for window in cell.window_s]
+    requests = _requests(cell)
+    env.run(until=concentrator.day(order, until_s, requests))
+    finished_s = np.full((len(cell.services), cell.members.size), np.inf)
+    finished_s[:, turn] = concentrator.finished_s
+    return CellDay(
+        finished_s,
+        requests.time_s.size,
+        np.array(concentrator.waited_s),
+        plc.counters,
+        _refused(plc, polled),
+        concentrator.wrong,
+    )
+
+
+def _requests(cell: CellPiece) -> Requests:
+    """Reads on demand: a Poisson stream with one request a day from each meter in the mean; none where not asked."""
+    if ON_DEMAND not in cell.services or cell.members.size == 0:
+        return Requests(np.zeros(0), np.zeros(0, np.int64), 0.0)
+    window_s = cell.window_s[cell.services.index(ON_DEMAND)]
+    day_s = max(DAY_S, window_s)
+    rng = cell.draws.generator(f"on demand {int(cell.paths.node_key[cell.paths.n_meters + cell.site])}")
+    n = rng.poisson(cell.members.size * day_s / DAY_S)
+    return Requests(np.sort(rng.uniform(0.0, day_s, n)), rng.integers(0, cell.members.size, n), window_s)
+
+
+def _refused(plc: PlcCell, polled: dict[str, list[PolledMeter]]) -> int:
+    """Frames that their check sequence, and APDUs that a meter refused."""
+    meters = {id(meter): meter for some in polled.values() for meter in some}.values()
+    kinds = ("authentication", "malformed", "replay")
+    return plc.counters["crc_refused"] + sum(one.server.counters[kind] for one in meters for kind in kinds)
+
+
+def polled_meters(cell: CellPiece, turn: Array) -> dict[str, list[PolledMeter]]:
+    """The meters as each service finds them, in polling order: one meter for all services of its capture period."""
     made: dict[int, list[PolledMeter]] = {}
     polled = {}
-    for service in services:
-        session = settings_of(service, settings.session)
+    for service in cell.services:
+        session = settings_of(service, cell.session)
         if session.profile_interval_min not in made:
-            made[session.profile_interval_min] = polled_meters(members, area, replace(settings, session=session))
+            made[session.profile_interval_min] = _commissioned(cell, turn, session)
         polled[service] = made[session.profile_interval_min]
     return polled
 
 
-def polled_meters(members: Array, area: ServiceArea, settings: PlannerSettings) -> list[PolledMeter]:
+def _commissioned(cell: CellPiece, turn: Array, session: ServiceSettings) -> list[PolledMeter]:
     """Meters with the registers of the day, each with a head end that shares its keys."""
-    meters = area.meters.iloc[members]
-    keys, kinds = meters["key"].to_numpy(np.uint64), meters["kind"].to_numpy(object)
-    seed, intervals = settings.simulation.seed, settings.session.n_intervals
-    profiles = profile(keys, kinds, PROFILE_DAY, seed, n_intervals=intervals)
-    ends = registers(keys, kinds, PROFILE_DAY + 1, seed, n_intervals=intervals)
-    starts = registers(keys, kinds, PROFILE_DAY, seed, n_intervals=intervals)
+    keys, kinds, seed = cell.key[turn], cell.kind[turn], cell.seed
+    n_intervals = session.n_intervals
+    profiles = profile(keys, kinds, PROFILE_DAY, seed, n_intervals=n_intervals)
+    ends, starts = (registers(keys, kinds, PROFILE_DAY + day, seed, n_intervals=n_intervals) for day in (1, 0))
     polled = []
-    for row, node in enumerate(members):
+    for row, node in enumerate(cell.members[turn]):
         server, head_end = commission(
-            int(keys[row]), ends[row], profiles[row], PROFILE_DAY, settings.session, seed=seed, start_wh=starts[row]
+            int(keys[row]), ends[row], profiles[row], PROFILE_DAY, session, seed=seed, start_wh=starts[row]
         )
         polled.append(PolledMeter(int(node), server, head_end, ends[row], profiles[row], starts[row]))
     return polled
-
-
-def _poll_all(
-    env: simpy.Environment,
-    cell: Cell,
-    site_node: int,
-    polled: dict[str, list[PolledMeter]],
-    settings: PlannerSettings,
-    read: dict[tuple[int, str], bool],
-) -> Generator[Any, Any, None]:
-    """The concentrator's day: every service of every meter in turn, what failed again, until the window ends."""
-    for _ in range(MAX_ROUNDS):
-        for service, meters in polled.items():
-            for meter in meters:
-                if read[meter.node, service] or env.now >= settings.service.window_s:
-                    continue
-                reading = yield from poll(env, cell, site_node, meter, service, settings.session.timeout_s)
-                in_time = env.now <= settings.service.window_s
-                read[meter.node, service] = reading is not None and in_time and meter.holds(reading)
-        if all(read.values()) or env.now >= settings.service.window_s:
-            return
-
-
-def poll(
-    env: simpy.Environment, cell: Cell, site_node: int, meter: PolledMeter, service: str, timeout_s: float
-) -> Generator[Any, Any, Reading | None]:
-    """One exchange over the cell: requests down, answers up, a timeout where either is lost; None where it failed."""
-    session, line = meter.head_end.read(service), meter.server.line()
-    try:
-        request = next(session)
-        while True:
-            begin = env.now
-            arrived = yield cell.send(site_node, meter.node, request)
-            response = line.receive(arrived) if arrived is not None else b""
-            answer = None
-            if response:
-                answer = yield cell.send(meter.node, site_node, response)
-            if answer is None:
-                yield env.timeout(max(timeout_s - (env.now - begin), 0.0))
-            request = session.send(answer)
-    except StopIteration as done:
-        reading: Reading = done.value
-        return reading
-    except ExchangeFailed:
-        return None

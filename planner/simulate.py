@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,18 +11,31 @@ from numpy.typing import NDArray
 
 from ..channels.draws import Draws
 from ..channels.parameters import parameter
+from ..channels.paths import CablePaths
+from ..channels.powerline.course import steps_of
 from ..channels.scenario import Scenario
-from ..channels.technology import Exchanges, LinkQuality, Outcome, Paths, Reason, Routes, Siting, Technology
-from .backhaul import Backhaul, left_for_access, through_backhaul
+from ..channels.technology import (
+    CourseStep,
+    Exchanges,
+    LinkQuality,
+    Medium,
+    Outcome,
+    Paths,
+    Reason,
+    Routes,
+    Siting,
+    Technology,
+)
+from .areas import AreaTally
+from .backhaul import Backhaul, BackhaulKind, left_for_access, through_backhaul
 from .links import drawn
+from .on_demand import ON_DEMAND, Polls, split, with_on_demand
 from .positions import PositionMix
+from .resampling import resampled_counts
 from .service import ServiceLevel
 from .tables import Deliveries, Links
 
 Array = NDArray[Any]
-
-N_RESAMPLES = 100
-"""Resamples behind the interval of a count of served meters."""
 
 TIERS = ("fast", "sample", "packet")
 
@@ -60,13 +74,48 @@ class SimulationSettings:
 
 @dataclass(frozen=True)
 class Replication:
-    """One replication, kept: its draws, geometry, qualities, routes and outcome before the backhaul."""
+    """One replication, kept: its draws, geometry, course of the window and outcome before the backhaul.
+
+    scenario : as the window opens;  window_s : what the access network has of each service's window [s]
+    """
 
     draws: Draws
     paths: Paths
-    quality: LinkQuality
-    routes: Routes
+    course: tuple[CourseStep, ...]
     outcome: Outcome
+    scenario: Scenario
+    window_s: tuple[float, ...]
+
+    @property
+    def quality(self) -> LinkQuality:
+        """Links as the window opens."""
+        return self.course[0].quality
+
+    @property
+    def routes(self) -> Routes:
+        """Routes as the window opens."""
+        return self.course[0].routes
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part of the collection window in which nothing changes, to ``until_s`` from its opening [s]; inf for the last."""
+
+    until_s: float
+    scenario: Scenario
+
+
+def parts_of(technology: Technology, scenario: Scenario, start_h: float, window_s: float) -> tuple[Part, ...]:
+    """What a technology meets while it reads: on power lines the course of the day, else one scenario.
+
+    Parameters
+    ----------
+    start_h, window_s : hour at which the collection window opens, and its length [h], [s]
+    """
+    if Medium.POWERLINE not in technology.media:
+        return (Part(np.inf, scenario),)
+    steps = steps_of(scenario.powerline, start_h, window_s)
+    return tuple(Part(one.until_s, replace(scenario, powerline=one.line)) for one in steps)
 
 
 def replicate(
@@ -77,13 +126,76 @@ def replicate(
     scenario: Scenario,
     places: PositionMix,
     draws: Draws,
+    start_h: float = 0.0,
+    known: Mapping[str, LinkQuality] | None = None,
 ) -> Replication:
-    """One replication of the fast tier."""
+    """One replication of the fast tier.
+
+    Parameters
+    ----------
+    known : links that were assessed before, by the ``time`` of the scenario's power line
+    start_h : hour of the day at which the collection window opens [h]; it matters only where the scenario follows the
+        day. Each part of the day costs one solution of the network; equal hours of several days are solved once.
+    """
     paths = drawn(links.paths, places, draws)
-    quality = technology.assess(paths, scenario, draws)
-    routes = technology.routes(paths, quality, built)
-    outcome = technology.carry(exchanges, routes, paths, quality, scenario, draws)
-    return Replication(draws, paths, quality, routes, outcome)
+    parts = parts_of(technology, scenario, start_h, max(exchanges.window_s))
+    course = _course(technology, parts, paths, built, draws, {} if known is None else dict(known))
+    scenario = parts[0].scenario
+    outcome = _fate(technology, exchanges, course, paths, scenario, draws)
+    return Replication(draws, paths, course, outcome, scenario, exchanges.window_s)
+
+
+def _course(
+    technology: Technology,
+    parts: tuple[Part, ...],
+    paths: Paths,
+    built: Array,
+    draws: Draws,
+    known: dict[str, LinkQuality],
+) -> tuple[CourseStep, ...]:
+    """Links and routes of each part; routes of a later part grow out of those before."""
+    steps: list[CourseStep] = []
+    for part in parts:
+        hour = part.scenario.powerline.time
+        if hour not in known:
+            known[hour] = technology.assess(paths, part.scenario, draws)
+        if steps:
+            routes = technology.routes(paths, known[hour], built, before=steps[-1].routes)  # type: ignore[call-arg]
+        else:
+            routes = technology.routes(paths, known[hour], built)
+        steps.append(CourseStep(part.until_s, known[hour], routes))
+    return tuple(steps)
+
+
+def _fate(
+    technology: Technology,
+    exchanges: Exchanges,
+    course: tuple[CourseStep, ...],
+    paths: Paths,
+    scenario: Scenario,
+    draws: Draws,
+) -> Outcome:
+    """The fate of all exchanges: the reading cycle, and what is asked for on demand beside it."""
+    if ON_DEMAND in exchanges.services and isinstance(technology, Polls) and isinstance(paths, CablePaths):
+        cycle, asked = split(exchanges)
+        outcome = _fate_of_cycle(technology, cycle, course, paths, scenario, draws)
+        return with_on_demand(outcome, technology, cycle, asked, course, paths, draws, alone=not scenario.interference)
+    return _fate_of_cycle(technology, exchanges, course, paths, scenario, draws)
+
+
+def _fate_of_cycle(
+    technology: Technology,
+    exchanges: Exchanges,
+    course: tuple[CourseStep, ...],
+    paths: Paths,
+    scenario: Scenario,
+    draws: Draws,
+) -> Outcome:
+    """The fate of what everybody is asked for in turn."""
+    if len(course) == 1:
+        return technology.carry(exchanges, course[0].routes, paths, course[0].quality, scenario, draws)
+    outcome: Outcome = technology.carry_course(exchanges, course, paths, scenario, draws)  # type: ignore[attr-defined]
+    return outcome
 
 
 def within_equipment(outcome: Outcome, routes: Routes, paths: Paths, quality: LinkQuality, most: int) -> Outcome:
@@ -108,6 +220,14 @@ def within_equipment(outcome: Outcome, routes: Routes, paths: Paths, quality: Li
     return replace(outcome, p_arrive=p_arrive, latency_p50_s=p50, latency_p95_s=p95, reason=reason)
 
 
+def to_head_end(
+    one: Replication, exchanges: Exchanges, most_meters: int, kind: BackhaulKind
+) -> tuple[Replication, Outcome]:
+    """A replication within what a site's equipment keeps, and its outcome at the head end."""
+    limited = within_equipment(one.outcome, one.routes, one.paths, one.quality, most_meters)
+    return replace(one, outcome=limited), through_backhaul(limited, exchanges, one.routes.server, kind)
+
+
 def simulate(
     technology: Technology,
     links: Links,
@@ -118,21 +238,32 @@ def simulate(
     settings: SimulationSettings,
     backhaul: Backhaul,
     level: ServiceLevel,
+    areas: AreaTally | None = None,
 ) -> tuple[Deliveries, Replication]:
-    """All replications, averaged; and the first one, which maps and the packet tier show."""
+    """All replications, averaged; and the first one, which maps and the packet tier show.
+
+    Parameters
+    ----------
+    areas : takes in every replication of a technology on power lines, for the numbers of each transformer area
+
+    Where the scenario follows the day, routes, hops and margins are those of the opening of the window.
+    """
     kind = backhaul.of(technology.siting is Siting.OPERATOR_CELL)
     tally = _Tally.empty(settings.replications, len(exchanges.services), links.paths.n_meters)
     first: Replication | None = None
     access = left_for_access(exchanges, kind)
     most = 0
     for number in range(settings.replications):
-        one = replicate(technology, links, access, built, scenario, places, Draws(settings.seed, number))
+        one = replicate(technology, links, access, built, scenario, places, Draws(settings.seed, number), level.start_h)
         most = most or technology.load(access, one.paths, one.quality).max_meters_per_site
-        limited = within_equipment(one.outcome, one.routes, one.paths, one.quality, most)
-        one = replace(one, outcome=limited)
-        tally.add(number, technology, one, through_backhaul(limited, exchanges, one.routes.server, kind))
+        one, at_head_end = to_head_end(one, exchanges, most, kind)
+        tally.add(number, technology, one, at_head_end)
+        if areas is not None and isinstance(one.paths, CablePaths):
+            areas.add(number, technology, access, one.paths, one.quality, one.routes, at_head_end)
         first = first or one
     assert first is not None
+    if areas is not None:
+        areas.settle(tally.p_arrive, level.read_probability)
     return tally.deliveries(level, exchanges.services), first
 
 
@@ -227,33 +358,6 @@ class _Tally:
             self.n_servers / n,
             self.out_of_range / n,
         )
-
-
-def resampled_counts(p_arrive: Array, read_probability: float) -> Array:
-    """Meters served if the replications had been others: drawn again with replacement, keyed and repeatable.
-
-    Parameters
-    ----------
-    p_arrive : (n_replications, n_services, n_meters)
-
-    Returns
-    -------
-    (N_RESAMPLES, n_services + 1) counts per service, and in all services (last column).
-
-    References
-    ----------
-    B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1), 1979.
-    """
-    n = p_arrive.shape[0]
-    keys = np.arange(N_RESAMPLES * n, dtype=np.uint64)
-    chosen = (Draws(0).uniform("resample", keys) * n).astype(np.int64).reshape(N_RESAMPLES, n)
-    counts = np.zeros((N_RESAMPLES, p_arrive.shape[1] + 1), np.int64)
-    for number, rows in enumerate(chosen):
-        weight = np.bincount(rows, minlength=n).astype(np.float32) / n
-        served = np.tensordot(weight, p_arrive, axes=1) >= read_probability
-        counts[number, :-1] = served.sum(axis=1)
-        counts[number, -1] = served.all(axis=0).sum()
-    return counts
 
 
 def best_margin_db(paths: Paths, margin_db: Array) -> Array:

@@ -6,12 +6,19 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..parameters import parameter
 from .appliances import ApplianceTable, appliance_table
 from .editable import column, edited, pick, shipped
 from .emission import EmitterKind, emitter_kinds
 
 _TABLE = "a table beside the code, every row with its source"
+
+COURSE = "course"
+"""The ``time`` that follows the day instead of standing still."""
+
+DAY_H = 24.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Moment:
 class LineScenario:
     """The section ``[scenario.powerline]``: one severity and one time, and changes to the tables behind them.
 
+    time
+        A row of the times, or ``course``: readings follow the day in steps of ``course_step_h`` (`course.steps_of`).
     severities, times, emitters
         Rows of ``scenarios.csv``, ``times.csv`` and ``emitters.csv`` by name: columns to change; a new name gives all.
     loads
@@ -73,14 +82,28 @@ class LineScenario:
     """
 
     severity: str = parameter("typical", "", "how harsh the line is: a row of the severities", _TABLE, confidence="C")
-    time: str = parameter("day", "", "when meters are read: a row of the times", _TABLE, confidence="C")
+    time: str = parameter(
+        "day", "", "when meters are read: a row of the times, or course: through the day", _TABLE, confidence="C"
+    )
+    course_step_h: float = parameter(
+        3.0,
+        "h",
+        "with time = course: so long noise and load stand still",
+        "a choice: shorter steps cost one solution of the network each",
+        confidence="C",
+        minimum=0.25,
+        maximum=24.0,
+    )
     severities: dict[str, dict[str, Any]] = field(default_factory=dict)
     times: dict[str, dict[str, Any]] = field(default_factory=dict)
     emitters: dict[str, dict[str, Any]] = field(default_factory=dict)
     loads: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _ = self.harshness, self.moment, self.emitter_kinds, self.appliances
+        _ = self.harshness, self.moments, self.emitter_kinds, self.appliances
+        if COURSE in self.times:
+            raise ValueError(f"times.{COURSE}: this name stands for the whole day; give the row another one")
+        _ = self.offset_at_db(0.0) if self.follows_day else self.moment
 
     @cached_property
     def harshness(self) -> Severity:
@@ -89,10 +112,37 @@ class LineScenario:
             edited(shipped(Severity, "scenarios.csv"), self.severities, "severities"), self.severity, "severity"
         )
 
+    @property
+    def follows_day(self) -> bool:
+        """Whether noise and load change while meters are read."""
+        return self.time == COURSE
+
+    @cached_property
+    def moments(self) -> dict[str, Moment]:
+        """All rows of the times."""
+        return edited(shipped(Moment, "times.csv"), self.times, "times")
+
     @cached_property
     def moment(self) -> Moment:
-        """The row that ``time`` names."""
-        return pick(edited(shipped(Moment, "times.csv"), self.times, "times"), self.time, "time")
+        """The row that ``time`` names. Raises ValueError where that is the course of the day, which is no moment."""
+        if self.follows_day:
+            raise ValueError("time = 'course' is no moment; take one step of it (powerline.course.steps_of)")
+        return pick(self.moments, self.time, "time")
+
+    def offset_at_db(self, hour: float) -> float:
+        """What the hour of the day adds to background and lines: straight between the times, around the clock [dB].
+
+        Raises ValueError where two rows of the times differ at one hour.
+        """
+        known: dict[float, Moment] = {}
+        for row in self.moments.values():
+            other = known.setdefault(row.hour % DAY_H, row)
+            if other.noise_offset_db != row.noise_offset_db:
+                raise ValueError(
+                    f"times {other.name} and {row.name} differ at hour {row.hour:g}; the course needs one offset there"
+                )
+        offset_db = [row.noise_offset_db for row in known.values()]
+        return float(np.interp(hour, list(known), offset_db, period=DAY_H))
 
     @cached_property
     def emitter_kinds(self) -> tuple[EmitterKind, ...]:
@@ -113,4 +163,5 @@ class LineScenario:
     def rows_in_use(self) -> list[tuple[str, Any]]:
         """Name of the table and row of what is chosen, and of the emitters that the user changed."""
         changed = [("emitters", kind) for kind in self.emitter_kinds if kind.name in self.emitters]
-        return [("severities", self.harshness), ("times", self.moment), *changed]
+        times = [("times", row) for row in (self.moments.values() if self.follows_day else [self.moment])]
+        return [("severities", self.harshness), *times, *changed]

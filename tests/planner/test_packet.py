@@ -1,5 +1,7 @@
 """The packet tier: real ciphered bytes through a G3-PLC cell, against the fast tier and against flipped bits."""
 
+import itertools
+import pickle
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,94 +10,38 @@ import pandas as pd
 import pytest
 import simpy
 from amiplan.channels.draws import Draws
-from amiplan.channels.mac.g3_polling import MOST_ROUNDS
 from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.g3_plc import G3Plc
+from amiplan.channels.technologies.lorawan import Lorawan
+from amiplan.channels.technology import CourseStep
 from amiplan.meters.services import SERVICES
 from amiplan.meters.settings import ServiceSettings
+from amiplan.planner.concentrator import Concentrator, Rules, follow, poll
 from amiplan.planner.exchanges import exchanges_of
-from amiplan.planner.packet import _polled_by_service, poll, polled_meters
-from amiplan.planner.service import ServiceLevel
+from amiplan.planner.on_demand import DAY_S
+from amiplan.planner.packet import TIER_COLUMNS, cell_day, cell_rows, cells_of, polled_meters, tier_table
 from amiplan.planner.settings import PlannerSettings
+from amiplan.planner.simulate import SimulationSettings
 from feeders import feeder
+from made_cells import cell_of
 
 TECH = G3Plc(mode_margin_db=0.0)
 """Without the reserve of tone-map adaptation, so that frames are lost and repeated."""
-N_METERS = 15
 
 
-def settings_for(*services):
-    return PlannerSettings(service=ServiceLevel(services=services, deadline_h=2.0))
-
-
-def meters_of(paths, members, settings):
-    area = SimpleNamespace(meters=pd.DataFrame({"key": paths.node_key[: paths.n_meters], "kind": "house"}))
-    return polled_meters(members, area, settings)
-
-
-def day(env, cell, site_node, polled, settings, finished):
-    """The concentrator's day, with the time at which each reading was complete and right."""
-    for _ in range(MOST_ROUNDS):
-        for number, service in enumerate(settings.service.services):
-            for meter in polled:
-                if np.isfinite(finished[number, meter.node]) or env.now >= settings.service.window_s:
-                    continue
-                reading = yield from poll(env, cell, site_node, meter, service, settings.session.timeout_s)
-                if reading is not None and meter.holds(reading) and env.now <= settings.service.window_s:
-                    finished[number, meter.node] = env.now
-
-
-def both_tiers(paths, scenario, settings, draws):
-    """Read probability and latency of every service and meter, fast and packet; and the cell's counters."""
-    quality = TECH.assess(paths, scenario, draws)
-    routes = TECH.routes(paths, quality, np.ones(1, bool))
-    exchanges = exchanges_of(paths.n_meters, TECH.exchange_policy, settings.service, settings.session)
-    fast = TECH.carry(exchanges, routes, paths, quality, scenario, draws)
+def one_meter(service="register", **session):
+    """A cell with a loss-free line, and one meter to be read over it."""
+    piece = cell_of(TECH, feeder(1, phases=3), Draws(7), services=("register",), session=ServiceSettings(**session))
     env = simpy.Environment()
-    cell = TECH.open_cell(env, paths, quality, routes, 0, draws)
-    finished = np.full(fast.p_arrive.shape, np.inf)
-    members = np.flatnonzero(routes.server == 0)
-    turn = draws.uniform("g3 poll order", paths.node_key[members])
-    polled = meters_of(paths, members[np.argsort(turn)], settings)
-    env.run(env.process(day(env, cell, paths.n_meters, polled, settings, finished)))
-    return fast, finished, cell.counters
+    opening = piece.course[0]
+    cell = TECH.open_cell(env, piece.paths, opening.quality, opening.routes, 0, piece.draws)
+    return env, cell, polled_meters(piece, np.zeros(1, int))["register"][0], piece.session
 
 
-def compared(n_replications, scenario, *services):
-    """Mean read success of both tiers, the ratio of their median latencies, and all frames repeated."""
-    settings, paths = settings_for(*services), feeder(N_METERS, step_m=50.0, phases=1)
-    read, latency, retries = [], [], 0
-    for number in range(n_replications):
-        fast, finished, counters = both_tiers(paths, scenario, settings, Draws(7, number))
-        arrived = np.isfinite(finished)
-        read.append((fast.p_arrive.mean(), arrived.mean()))
-        late = arrived & np.isfinite(fast.latency_p50_s)
-        latency.extend(
-            [np.median(values[row][late[row]]) for values in (fast.latency_p50_s, finished)]
-            for row in range(len(services))
-            if late[row].any()
-        )
-        retries += counters["retries"]
-    fast_s, packet_s = np.mean(latency, axis=0)
-    return *np.mean(read, axis=0), packet_s / fast_s, retries
-
-
-@pytest.mark.parametrize(("noise_db", "retried"), [(0.0, False), (30.0, True)])
-def test_both_tiers_agree_on_a_cell(noise_db, retried):
-    """Mean read success within 0.02, median latency within 5 %, over six replications of 15 meters."""
-    fast, packet, ratio, retries = compared(6, Scenario(noise_offset_db=noise_db), "register")
-    assert packet == pytest.approx(fast, abs=0.02)
-    assert ratio == pytest.approx(1.0, abs=0.05)
-    assert (retries > 0) or not retried
-
-
-@pytest.mark.verification
-@pytest.mark.parametrize("noise_db", [0.0, 25.0, 35.0, 44.0])
-def test_both_tiers_agree_over_many_cells(noise_db):
-    """Mean read success within 0.01, median latency within 2 %, over 40 replications of both services."""
-    fast, packet, ratio, _ = compared(40, Scenario(noise_offset_db=noise_db), "register", "profile")
-    assert packet == pytest.approx(fast, abs=0.01)
-    assert ratio == pytest.approx(1.0, abs=0.02)
+def read_over(env, cell, meter, session, service="register"):
+    process = env.process(poll(env, cell, 1, meter, service, session.timeout_s))
+    env.run(process)
+    return process.value
 
 
 def flipped(data, bit=-1):
@@ -105,58 +51,23 @@ def flipped(data, bit=-1):
     return bytes(damaged)
 
 
-def one_meter(**session):
-    """A cell with a loss-free line, and one meter to be read over it."""
-    settings, paths, draws = settings_for("register"), feeder(1, phases=3), Draws(7)
-    settings = replace(settings, session=ServiceSettings(**session))
-    quality = TECH.assess(paths, Scenario(), draws)
-    routes = TECH.routes(paths, quality, np.ones(1, bool))
-    env = simpy.Environment()
-    cell = TECH.open_cell(env, paths, quality, routes, 0, draws)
-    return env, cell, meters_of(paths, np.array([0]), settings)[0], settings
-
-
-def read_over(env, cell, meter, settings, service="register"):
-    process = env.process(poll(env, cell, 1, meter, service, settings.session.timeout_s))
-    env.run(process)
-    return process.value
-
-
-@pytest.mark.parametrize("frame", range(2))
-def test_a_flipped_bit_in_a_frame_is_refused_by_its_check_sequence_and_repeated(monkeypatch, frame):
-    env, cell, meter, settings = one_meter()
-    link, number = cell._link, iter(range(10**6))
-
-    def hit_once(sender, receiver):
-        mode, _ = link(sender, receiver)
-        return mode, (0.0, 0.0, lambda size: float(next(number) == frame))
-
-    monkeypatch.setattr(cell, "_link", hit_once)
-    monkeypatch.setattr(cell, "_damage", lambda data: flipped(data, 37))
-    reading = read_over(env, cell, meter, settings)
-    assert meter.holds(reading)
-    assert cell.counters["crc_refused"] == cell.counters["frames_lost"] == cell.counters["retries"] == 1
-    assert meter.server.counters["authentication"] == meter.server.counters["malformed"] == 0
-    assert meter.head_end.counters["timeouts"] == meter.head_end.counters["authentication"] == 0
-
-
 @pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
 @pytest.mark.parametrize("values", ["registers", "energy"])
 def test_every_service_that_can_be_asked_for_is_carried_and_compared(framing, values):
-    env, cell, meter, settings = one_meter(
+    env, cell, meter, session = one_meter(
         framing=framing, association="kept_open", profile_values=values, profile_status=True
     )
     for service in set(SERVICES) - {"last_gasp", "profile_30min", "profile_60min"}:
-        reading = read_over(env, cell, meter, settings, service)
+        reading = read_over(env, cell, meter, session, service)
         assert meter.holds(reading)
         wrong = replace(reading, values=np.asarray(reading.values) + np.uint32(1))
         assert service == "clock_set" or not meter.holds(wrong)
 
 
 def test_a_profile_of_a_named_period_is_read_from_a_meter_that_captures_at_it():
-    paths, settings = feeder(2, phases=3), settings_for("register", "profile", "profile_60min", "profile_15min")
-    area = SimpleNamespace(meters=pd.DataFrame({"key": paths.node_key[: paths.n_meters], "kind": "house"}))
-    polled = _polled_by_service(np.arange(2), area, settings, settings.service.services)
+    services = ("register", "profile", "profile_60min", "profile_15min")
+    piece = cell_of(TECH, feeder(2, phases=3), Draws(7), services=services)
+    polled = polled_meters(piece, np.arange(2))
     assert polled["register"] is polled["profile"] is polled["profile_15min"]
     assert [meter.server.settings.n_intervals for meter in polled["profile_60min"]] == [24, 24]
 
@@ -180,13 +91,195 @@ class BehindTheCheck:
 
 @pytest.mark.parametrize("upward", [False, True])
 def test_a_flipped_bit_behind_the_check_sequence_is_refused_by_the_cipher_and_asked_again(upward):
-    env, cell, meter, settings = one_meter()
+    env, cell, meter, session = one_meter()
     network = BehindTheCheck(cell, env, 0 if upward else 1)
-    reading = read_over(env, network, meter, settings)
+    reading = read_over(env, network, meter, session)
     assert meter.holds(reading)
     assert network.hits == 1
     assert cell.counters["crc_refused"] == cell.counters["retries"] == 0
     refusing = meter.head_end if upward else meter.server
     assert refusing.counters["authentication"] == 1
     assert meter.head_end.counters["timeouts"] == (0 if upward else 1)
-    assert env.now > settings.session.timeout_s or upward
+    assert env.now > session.timeout_s or upward
+
+
+class Line:
+    """A cell of its own kind: every payload arrives after ``delay_s``, or is lost when ``lost`` says so."""
+
+    def __init__(self, env, delay_s=1.0, lost=lambda source, number: False):
+        self.env, self.delay_s, self.lost, self.number = env, delay_s, lost, itertools.count()
+        self.sent = []
+        self.retuned = []
+
+    def send(self, source, destination, payload):
+        self.sent.append((self.env.now, source, destination))
+        return self.env.process(self._send(source, payload, next(self.number)))
+
+    def _send(self, source, payload, number):
+        yield self.env.timeout(self.delay_s)
+        return None if self.lost(source, number) else payload
+
+    def retune(self, quality):
+        self.retuned.append((self.env.now, quality))
+
+
+def concentrator(line, n_meters, services=("register",), **rules):
+    piece = cell_of(TECH, feeder(n_meters, phases=3), Draws(7), services=services)
+    meters = polled_meters(replace(piece, members=np.arange(n_meters), key=piece.paths.node_key[:n_meters],
+                                   kind=np.full(n_meters, "house", object)), np.arange(n_meters))  # fmt: skip
+    told = {"parallel": 1, "rounds": 20, "timeout_s": 60.0} | rules
+    return Concentrator(line.env, line, n_meters, meters, Rules(**told))
+
+
+def test_one_after_another_in_order_and_services_in_theirs():
+    line = Line(simpy.Environment())
+    asks = concentrator(line, 3, ("register", "on_demand"))
+    line.env.run(asks.day([1, 0], [1e4, 1e4]))
+    np.testing.assert_allclose(asks.finished_s, [[8, 10, 12], [2, 4, 6]])
+    assert [to for _, source, to in line.sent if source == 3] == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(("parallel", "finished"), [(1, [2, 4, 6, 8, 10]), (2, [2, 2, 4, 4, 6]), (9, [2] * 5)])
+def test_as_many_side_by_side_as_told(parallel, finished):
+    line = Line(simpy.Environment())
+    asks = concentrator(line, 5, parallel=parallel)
+    line.env.run(asks.day([0], [1e4]))
+    np.testing.assert_allclose(asks.finished_s[0], finished)
+
+
+def test_what_failed_comes_again_behind_all_others_and_no_more_often_than_told():
+    session = ServiceSettings()
+    line = Line(simpy.Environment(), lost=lambda source, number: source == 0)
+    asks = concentrator(line, 3, rounds=2)
+    line.env.run(asks.day([0], [1e5]))
+    vain_s = session.tries * session.timeout_s
+    np.testing.assert_allclose(asks.finished_s[0], [np.inf, vain_s + 2, vain_s + 4])
+    assert line.env.now == pytest.approx(2 * vain_s + 4)
+    requests = [to for _, source, to in line.sent if source == 3]
+    assert requests == [0] * session.tries + [1, 2] + [0] * session.tries
+
+
+def test_what_ends_after_its_window_does_not_count_and_nothing_begins_after_it():
+    line = Line(simpy.Environment())
+    asks = concentrator(line, 5)
+    line.env.run(asks.day([0], [5.0]))
+    np.testing.assert_allclose(asks.finished_s[0], [2, 4, np.inf, np.inf, np.inf])
+    assert max(time_s for time_s, *_ in line.sent) < 6.0
+
+
+@pytest.mark.parametrize(("delay_s", "in_time"), [(29.9, True), (30.1, False)])
+def test_an_answer_after_the_timeout_is_lost(delay_s, in_time):
+    env, _, meter, session = one_meter()
+    line = Line(env, delay_s)
+    assert (read_over(env, line, meter, session) is not None) == in_time
+    assert meter.head_end.counters["timeouts"] == (0 if in_time else session.tries)
+
+
+def test_a_reading_that_differs_from_the_registers_is_counted_and_not_accepted():
+    line = Line(simpy.Environment())
+    asks = concentrator(line, 2, rounds=3)
+    meters = asks.meters["register"]
+    meters[0] = replace(meters[0], register_wh=meters[0].register_wh + np.uint32(1))
+    line.env.run(asks.day([0], [1e4]))
+    assert asks.wrong == 3
+    assert np.isfinite(asks.finished_s[0]).tolist() == [False, True]
+
+
+def test_nobody_to_ask_is_done_at_once():
+    line = Line(simpy.Environment())
+    asks = concentrator(line, 1)
+    line.env.run(asks.day([], []))
+    assert line.env.now == 0.0
+
+
+def test_the_cell_follows_the_course():
+    line = Line(simpy.Environment())
+    course = [CourseStep(until_s, name, None) for until_s, name in ((10.0, "a"), (30.0, "b"), (np.inf, "c"))]
+    line.env.run(line.env.process(follow(line.env, line, course)))
+    assert line.retuned == [(10.0, "b"), (30.0, "c")]
+
+
+def test_a_row_tells_what_both_tiers_read_and_when():
+    piece = cell_of(TECH, feeder(6, phases=3), Draws(7), services=("register",))
+    (row,) = cell_rows(piece)
+    assert tuple(row) == TIER_COLUMNS
+    assert (row["read_fast"], row["read_packet"], row["difference"], row["half_width"]) == (1.0, 1.0, 0.0, 0.0)
+    assert row["latency_packet_s"] == pytest.approx(row["latency_fast_s"], rel=0.15)
+    assert row["frames_sent"] > row["n_exchanges"] == 6
+    table = tier_table([[row], [row]])
+    assert len(table) == 2
+    assert tier_table([]).columns.tolist() == list(TIER_COLUMNS)
+
+
+def test_a_window_that_is_too_short_binds_in_both_tiers():
+    piece = cell_of(TECH, feeder(6, phases=3), Draws(7), services=("register",))
+    whole = cell_day(piece).finished_s
+    short = cell_of(TECH, feeder(6, phases=3), Draws(7), services=("register",), window_s=np.median(whole) / 0.8)
+    (row,) = cell_rows(short)
+    assert 0.3 < row["read_fast"] < 0.7
+    assert 0.3 < row["read_packet"] < 0.7
+
+
+def carried(technology, n_meters=4):
+    """A technology after a simulation of two areas, as far as the packet tier looks at it."""
+    settings = PlannerSettings(simulation=SimulationSettings(tier="packet"))
+    paths = feeder(n_meters, areas=2, phases=3)
+    whole = replace(settings.service, services=("last_gasp", "register"))
+    exchanges = exchanges_of(paths.n_meters, "pull", whole, settings.session)
+    draws = Draws(7)
+    quality = TECH.assess(paths, settings.scenario, draws)
+    routes = TECH.routes(paths, quality, np.ones(2, bool))
+    shape = (2, paths.n_meters)
+    outcome = SimpleNamespace(p_arrive=np.arange(2.0 * paths.n_meters).reshape(shape), latency_p50_s=np.ones(shape))
+    first = SimpleNamespace(
+        paths=paths, course=(CourseStep(np.inf, quality, routes),), draws=draws, outcome=outcome, window_s=(7.0, 9.0)
+    )
+    links = SimpleNamespace(paths=paths, site_ids=np.array(["A", "B"]))
+    area = SimpleNamespace(meters=pd.DataFrame({"key": paths.node_key[: paths.n_meters], "kind": "house"}))
+    return SimpleNamespace(technology=technology, exchanges=exchanges, links=links, first=first), area, settings
+
+
+def test_each_cell_holds_its_own_links_and_meters_only():
+    one, area, settings = carried(TECH)
+    pieces = {piece.site_id: piece for piece in cells_of([one], area, settings)}
+    assert sorted(pieces) == ["A", "B"]
+    piece = pieces["B"]
+    assert piece.members.tolist() == [4, 5, 6, 7]
+    assert piece.services == ("register",)
+    assert piece.window_s == (9.0,)
+    np.testing.assert_array_equal(piece.p_arrive, [[12, 13, 14, 15]])
+    assert piece.paths.n_links == 4 + 6
+    routes, quality = piece.course[0].routes, piece.course[0].quality
+    assert quality.snr_up_db.size == 10
+    for meter in piece.members:
+        ends = {int(piece.paths.from_node[routes.link[meter]]), int(piece.paths.to_node[routes.link[meter]])}
+        assert ends == {int(meter), int(routes.parent[meter])}
+
+
+def test_who_opens_no_cell_or_is_not_asked_to_has_none():
+    one, area, settings = carried(TECH)
+    radio, *_ = carried(Lorawan())
+    assert [piece.technology for piece in cells_of([radio, one], area, settings)] == [TECH, TECH]
+    alone = replace(settings, scenario=Scenario(interference=False))
+    fast = replace(settings, simulation=SimulationSettings(tier="fast"))
+    assert cells_of([one], area, alone) == cells_of([one], area, fast) == []
+
+
+def test_reads_on_demand_come_beside_the_daily_ones_and_only_they_where_nothing_else_is_asked():
+    piece = cell_of(TECH, feeder(20, phases=3), Draws(7), services=("register", "on_demand"), window_s=DAY_S)
+    daily, asked = cell_rows(piece)
+    assert (daily["reads"], asked["reads"]) == ("daily", "on_demand")
+    assert daily["n_exchanges"] == 20
+    assert 5 < asked["n_exchanges"] < 40
+    assert asked["read_packet"] == 1.0
+    assert asked["latency_packet_s"] == pytest.approx(asked["latency_fast_s"], rel=0.25)
+    assert asked["latency_packet_s"] < 8.0
+    assert asked["frames_sent"] == 0
+    (only,) = cell_rows(cell_of(TECH, feeder(20, phases=3), Draws(7), services=("on_demand",), window_s=DAY_S))
+    assert only["n_exchanges"] == asked["n_exchanges"]
+    assert only["frames_sent"] > 0
+
+
+def test_a_cell_gives_the_same_rows_in_any_process():
+    piece = cell_of(TECH, feeder(4, phases=3), Draws(7), services=("register", "on_demand"), window_s=DAY_S)
+    assert cell_rows(pickle.loads(pickle.dumps(piece))) == cell_rows(piece)

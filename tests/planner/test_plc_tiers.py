@@ -1,0 +1,124 @@
+"""Fast tier against packet tier on the same draws: random cells of both standards, and what must grow with what."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from amiplan.channels.draws import Draws
+from amiplan.channels.powerline.scenarios import LineScenario
+from amiplan.channels.scenario import Scenario
+from amiplan.channels.technologies import technology
+from amiplan.meters.settings import ServiceSettings
+from made_cells import cell_of, random_area
+from made_tiers import check_bytes, compared, narrowed, pooled, with_window
+
+SEVERITIES = ("quiet", "typical", "harsh")
+STANDARDS = ("g3_plc", "prime")
+SHARES = (None, 0.6, 0.75, 0.9)
+"""Quantile of the fast tier's latencies at which the window ends; None leaves a day."""
+
+N_CELLS = 20
+REPLICATIONS = {"g3_plc": 3, "prime": 3}
+
+
+def severity(name):
+    return Scenario(powerline=LineScenario(severity=name))
+
+
+def random_cell(number, replication):
+    """Cell ``number`` of twenty: 50 to 150 meters, its standard, severity and window by turns."""
+    standard = STANDARDS[number % 2]
+    name, share = SEVERITIES[number // 2 % 3], SHARES[number // 6 % 4]
+    paths = random_area(1000 + number, int(np.random.default_rng(number).integers(50, 151)))
+    tech = narrowed(technology(standard)) if number % 4 < 2 else technology(standard)
+    piece = with_window(tech, paths, Draws(11, replication), share, scenario=severity(name))
+    return f"{number} {standard} {name} {paths.n_meters} meters window {share}", piece
+
+
+@pytest.mark.verification
+def test_tiers_agree_over_random_cells(capsys):
+    """Read success within a point, its half width at most a point; median latency within 15 %, pooled per standard."""
+    results = []
+    for number in range(N_CELLS):
+        for replication in range(REPLICATIONS[STANDARDS[number % 2]]):
+            one = compared(*random_cell(number, replication))
+            check_bytes(one)
+            results.append(one)
+            with capsys.disabled():
+                print(f"\n{one.label}: {pooled([one]).text}", end="")
+    all_cells = pooled(results)
+    with capsys.disabled():
+        for standard in STANDARDS:
+            print(f"\n{standard}: {pooled([one for one in results if standard in one.label]).text}", end="")
+        print(f"\nall cells: {all_cells.text}")
+    assert all_cells.half_width <= 0.01
+    assert abs(all_cells.difference) <= 0.01
+    for standard in STANDARDS:
+        assert pooled([one for one in results if standard in one.label]).ratio == pytest.approx(1.0, abs=0.15)
+    short = np.array([one.fast.mean() for one in results])
+    assert ((short > 0.5) & (short < 0.99)).sum() >= len(results) // 4
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_a_small_cell_is_read_alike_in_both_tiers(standard):
+    """Thirty meters whose window ends within the cycle: read success within 5 points, median latency within 15 %."""
+    piece = with_window(
+        technology(standard), random_area(5, 30), Draws(11), 0.8, scenario=severity("typical"), services=("register",)
+    )
+    one = compared(standard, piece)
+    check_bytes(one)
+    both = pooled([one])
+    assert 0.5 < both.fast < 0.95
+    assert both.difference == pytest.approx(0.0, abs=0.05)
+    assert both.ratio == pytest.approx(1.0, abs=0.15)
+
+
+def last_read_s(piece):
+    """When the fast tier has read everybody whom it can reach."""
+    return float(piece.latency_s[np.isfinite(piece.latency_s)].max())
+
+
+FLAT, DEEP = 8, 9
+"""Seeds of two areas of 90 meters: many short streets, and few long ones."""
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_trees_span_from_flat_on_a_quiet_feeder_to_deep_on_a_harsh_one(standard):
+    hops = {}
+    for seed, name in ((FLAT, "quiet"), (DEEP, "harsh")):
+        piece = cell_of(technology(standard), random_area(seed, 90), Draws(11), scenario=severity(name))
+        hops[name] = piece.course[0].routes.hops[piece.members]
+    assert hops["quiet"].mean() < 1.5
+    assert hops["quiet"].max() <= 3
+    assert hops["harsh"].max() >= 6
+    assert hops["harsh"].mean() > 1.5 * hops["quiet"].mean()
+
+
+@pytest.mark.parametrize("seed", [FLAT, pytest.param(DEEP, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_harsh_is_not_better_on_the_same_draws(standard, seed):
+    paths, cells = random_area(seed, 90), []
+    for name in SEVERITIES:
+        cells.append(cell_of(technology(standard), paths, Draws(11), scenario=severity(name)))
+    for milder, harsher in pairwise(cells):
+        assert set(harsher.members) <= set(milder.members)
+        assert harsher.p_arrive.sum() <= milder.p_arrive.sum() + 1e-6
+    assert last_read_s(cells[0]) / cells[0].members.size < last_read_s(cells[2]) / cells[2].members.size
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_the_time_to_read_all_grows_with_meters_hops_and_profile_size(standard):
+    """Twice the meters on the same streets take about twice as long; further away longer; 96 x 4 longer than 24 x 4."""
+    tech = technology(standard)
+    quiet = {"scenario": severity("quiet"), "services": ("profile",)}
+    base = last_read_s(cell_of(tech, random_area(21, 40, step_m=(5.0, 6.0)), Draws(11), **quiet))
+    double = last_read_s(cell_of(tech, random_area(21, 80, step_m=(2.5, 3.0)), Draws(11), **quiet))
+    # their loads weaken the links too, so that it may be somewhat more than twice
+    assert 1.5 < double / base < 3.5
+    far = cell_of(
+        tech, random_area(21, 40, step_m=(40.0, 60.0)), Draws(11), **(quiet | {"scenario": severity("harsh")})
+    )
+    assert last_read_s(far) / far.members.size > 1.2 * base / 40
+    hourly = ServiceSettings(profile_interval_min=60)
+    small = last_read_s(cell_of(tech, random_area(21, 40, step_m=(5.0, 6.0)), Draws(11), session=hourly, **quiet))
+    assert 1.5 < base / small < 4.5
