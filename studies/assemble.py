@@ -21,7 +21,9 @@ from ..gis.assemble import build_area
 from ..meters.clock import day_start_s
 from ..planner.catalogue import Catalogue, default_catalogue
 from ..planner.exchanges import PROFILE_DAY
+from ..planner.packet import tier_table
 from ..planner.tables import StudyResult
+from .beside import WhatIf
 from .case import Case
 from .sessions import session_rows, traffic_of
 from .settings import UserError
@@ -73,7 +75,8 @@ def study_of(
     area: ServiceArea,
     candidates: CandidateSites,
     results: list[tuple[StudyResult, dict[str, Any]]],
-    packets: list[pd.DataFrame],
+    packets: list[list[dict[str, Any]]],
+    beside: WhatIf,
 ) -> Study:
     """The study of all technologies, in the order of the case file."""
     tables = [result for result, _ in results]
@@ -96,13 +99,15 @@ def study_of(
         assumptions=pd.DataFrame(case.assumptions()),
         sessions=session_rows(case),
         traffic=traffic_of(case, area),
-        tiers=pd.concat(packets, ignore_index=True),
+        tiers=tier_table(packets),
         warnings=_warnings(case, area, candidates, tables),
         limits=LIMITS,
         technology_labels={one.name: one.label for one in case.technologies},
         read_probability=case.settings.service.read_probability,
         session=asdict(case.settings.session),
         simulated_until=datetime.fromtimestamp(day_start_s(PROFILE_DAY + 1), UTC).isoformat(),
+        severities=beside.severities,
+        faults=beside.faults,
     )
 
 

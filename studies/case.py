@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..channels.cable import Cable
+from ..channels.powerline.cables import cable_named
 from ..channels.technologies import all_technologies
 from ..channels.technology import Technology
 from ..gis.inputs import AreaInputs
 from ..meters.services import check_services
 from ..planner.settings import PlannerSettings
+from ..planner.severities import in_severity
 from .cables import CableInput, described_cables, own_cables
 from .settings import UserError, described, fill, suggestion, touched_keys
 
@@ -126,6 +128,15 @@ def _check_level(settings: PlannerSettings, path: Path) -> None:
         check_services(settings.service.services, settings.session)
     except ValueError as error:
         raise UserError(f"{path} [session]: {error}") from None
+    try:
+        for name in settings.severities.names:
+            in_severity(settings.scenario, name)
+    except ValueError as error:
+        raise UserError(f"{path} [severities] names: {error}") from None
+    try:
+        cable_named(settings.faults.tie_cable, settings.cables)
+    except ValueError as error:
+        raise UserError(f"{path} [faults] tie_cable: {error}") from None
 
 
 def _technologies(table: dict[str, Any], path: Path) -> tuple[Technology, ...]:

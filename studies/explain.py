@@ -36,7 +36,10 @@ _LINK_REASONS = (
     "budget", "terrain", "building", "no_neighbour", "hop_limit", "attenuation", "noise", "cross_phase",
 )  # fmt: skip
 _REMEDIES = {
-    "repeater": "a power-line repeater halfway to the concentrator",
+    "repeater": "a power-line repeater on the way to the concentrator",
+    "filter": "a filter at the customer whose devices disturb",
+    "other_phase": "another phase",
+    "other_band": "another band",
     "relay": "a mesh relay halfway to the next neighbour",
     "external_antenna": "an antenna outside the enclosure or the building",
     "further_site": "a further site nearby that shares the load",
@@ -97,6 +100,7 @@ def explanation(folder: Path, meter_id: str) -> str:
         lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology), terms)]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
         lines += [f"  {line}" for line in _cause(group, by_wire)]
+        lines += [f"  {line}" for line in _cures(folder, meter_id, str(scenario), str(technology), terms)]
     return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
 
 
@@ -162,6 +166,46 @@ def _cause(group: pd.DataFrame, by_wire: bool) -> list[str]:
             lines.append(f"  {_why_despite_margin(first, by_wire)}")
         if remedy:
             lines.append(f"First remedy{which}: {_REMEDIES.get(str(remedy), str(remedy).replace('_', ' '))}.")
+    return lines
+
+
+_TRIED = (
+    ("repeater", "repeater_at", "a repeater at {}"),
+    ("filter", "filter_at", "a filter at {}"),
+    ("other_phase", "phase", "another phase ({})"),
+    ("other_band", "band", "the band {}"),
+)
+
+
+def _cures(folder: Path, meter_id: str, scenario: str, technology: str, terms: _Terms) -> list[str]:
+    """What was tried for one meter on its power line; nothing where nothing was."""
+    path = folder / "cures.csv"
+    if not path.is_file():
+        return []
+    rows = pd.read_csv(path, dtype={"meter_id": str, "source_id": str}, keep_default_na=True)
+    mine = rows[(rows["meter_id"] == meter_id) & (rows["technology"] == technology) & (rows["scenario"] == scenario)]
+    return [line for row in mine.to_dict("records") for line in _cure_lines(row, terms.read_probability)]
+
+
+def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
+    lines = []
+    who = {"itself": "the meter itself", "concentrator": "the concentrator"}.get(str(row["receiver"]), row["receiver"])
+    if pd.notna(row["source_id"]) and row["source_id"]:
+        lines.append(
+            f"Noise: {who} does not hear enough; without the devices at {row['source_id']} ({row['source_where']}) the "
+            f"signal would stand {row['source_db']:.0f} dB higher there, mean over the failing draws."
+        )
+    tried = [
+        f"{words.format(row[place])}: {_percent(row[f'p_{kind}'])}{' (enough)' if row[f'p_{kind}'] >= level else ''}"
+        for kind, place, words in _TRIED
+        if pd.notna(row[f"p_{kind}"])
+    ]
+    if tried:
+        lines.append(f"Tried, one at a time, read by the deadline with {'; '.join(tried)}.")
+    if pd.notna(row["band_needs"]) and row["p_other_band"] >= level:
+        lines.append(f"  That band needs leave: {row['band_needs']}.")
+    if pd.notna(row["cure_at"]):
+        lines.append(f"Chosen: {row['cure_at']}; with all that is chosen in its area {_percent(row['p_cured'])}.")
     return lines
 
 

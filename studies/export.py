@@ -18,9 +18,14 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
+from ..planner.area_rows import AREA_COLUMNS
+from ..planner.faults import FAULT_COLUMNS
 from ..planner.feeders import COLUMNS as FEEDER_COLUMNS
+from ..planner.severities import SEVERITY_COLUMNS
+from .cure_tables import cure_table
 from .layers import (
     links_layer,
+    proposed_layer,
     qa_layer,
     rounded,
     service_area_layer,
@@ -39,6 +44,10 @@ COST_COLUMNS = (
 FILES = (
     "kpis.csv",
     "cost.csv",
+    "areas.csv",
+    "severities.csv",
+    "faults.csv",
+    "cures.csv",
     "meters.parquet",
     "fleet.parquet",
     "powerline.parquet",
@@ -96,6 +105,10 @@ def _write_all(study: Study, folder: Path) -> None:
     write_csv(_ranked(study, study.kpis)[list(KPI_COLUMNS)], folder / "kpis.csv")
     cost = _ranked(study, study.cost, "year", "category", "item_id", "kind")
     write_csv(cost[list(COST_COLUMNS)], folder / "cost.csv")
+    write_csv(area_table(study), folder / "areas.csv")
+    write_csv(study.severities[list(SEVERITY_COLUMNS)], folder / "severities.csv")
+    write_csv(study.faults[list(FAULT_COLUMNS)], folder / "faults.csv")
+    write_csv(cure_table(study), folder / "cures.csv")
     meters = meter_table(study)
     meters.to_parquet(folder / "meters.parquet", index=False, compression="zstd")
     fleet_table(study).to_parquet(folder / "fleet.parquet", index=False, compression="zstd")
@@ -104,6 +117,14 @@ def _write_all(study: Study, folder: Path) -> None:
     write_report(study, folder / "report.html")
     text = json.dumps(run_record(study), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def area_table(study: Study) -> pd.DataFrame:
+    """What each technology on power lines does in each transformer area; no rows where nothing runs on wires."""
+    found = [result.areas for result in study.results if result.areas is not None]
+    return (
+        pd.concat(found, ignore_index=True)[list(AREA_COLUMNS)] if found else pd.DataFrame(columns=list(AREA_COLUMNS))
+    )
 
 
 def powerline_table(study: Study) -> pd.DataFrame:
@@ -217,6 +238,7 @@ def write_geopackage(study: Study, meters: gpd.GeoDataFrame, path: Path) -> None
         "links": (links_layer(study), "LineString"),
         "meters": (meters, "Point"),
         "sites": (sites_layer(study), "Point"),
+        "sites_proposed": (proposed_layer(study), "Point"),
         "qa_issues": (qa_layer(study), "Point"),
     }
     try:

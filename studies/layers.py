@@ -11,10 +11,12 @@ import shapely
 from numpy.typing import NDArray
 
 from ..planner.tables import StudyResult
+from .cure_tables import place_table
 from .maps import link_lines
+from .report_tables import REMEDY_WORDS
 from .states import meter_states, site_table, slug
 from .study import Study
-from .styles import Rule, group_rules, meter_rules, qml, severity_rules, single_rule, sld
+from .styles import Rule, cure_rules, group_rules, meter_rules, qml, severity_rules, single_rule, sld
 
 Array = NDArray[Any]
 
@@ -63,6 +65,15 @@ def _built_sites(study: Study, result: StudyResult) -> Any:
     )  # fmt: skip
 
 
+def proposed_layer(study: Study) -> gpd.GeoDataFrame:
+    """Repeaters, filters and other changes that the computed cures choose, with the meters that each mends."""
+    table = place_table(study)
+    kinds = {"x_m": np.float64, "y_m": np.float64, "n_meters": np.int64}
+    table = table.astype({**{name: str for name in table if name not in kinds}, **kinds})
+    points = shapely.points(rounded(table.x_m), rounded(table.y_m))
+    return gpd.GeoDataFrame(table.drop(columns=["x_m", "y_m"]), geometry=points, crs=study.area.crs)
+
+
 def links_layer(study: Study) -> gpd.GeoDataFrame:
     """The plan's hops, from each meter to its parent, with hops to the site and margin."""
     frames = [_planned_links(study, result) for result in study.results]
@@ -97,7 +108,7 @@ def transformer_area_layer(study: Study) -> gpd.GeoDataFrame:
     """Outline of each transformer and its meters, how many they are, and what each technology reads of them.
 
     Per result two columns: ``p_read_<name>``, mean probability over the usable meters of the worst service, and
-    ``served_<name>``, meters served by all services.
+    ``served_<name>``, meters served by all services; for power lines also those of `_line_columns`.
     """
     area = study.area
     owner = area.meters.transformer.to_numpy(np.int64)
@@ -115,8 +126,30 @@ def transformer_area_layer(study: Study) -> gpd.GeoDataFrame:
         total = np.bincount(owner[known], weights=p[known], minlength=n_areas)
         columns[f"p_read_{slug(study, result)}"] = rounded(total / np.maximum(numbers, 1))
         columns[f"served_{slug(study, result)}"] = np.bincount(owner[known][served[known]], minlength=n_areas)
+        columns |= _line_columns(slug(study, result), result, columns["transformer_id"])
     table = pd.DataFrame(columns)
     return gpd.GeoDataFrame(table, geometry=transformer_outlines(study), crs=area.crs)
+
+
+AREA_FIGURES = {
+    "low": "read_low",
+    "high": "read_high",
+    "direct": "direct_ratio",
+    "no_route": "no_route_ratio",
+    "last_read_s": "read_reached_s",
+    "repeater": "relay_id",
+    "behind": "relay_dependants",
+}
+"""Columns of the layer to those of ``areas.csv``; the layer's carry the name of the result behind them."""
+
+
+def _line_columns(name: str, result: StudyResult, transformer_id: Array) -> dict[str, Any]:
+    """What a technology on power lines does in each area: interval of the share read, hops, time, busiest repeater."""
+    if result.areas is None:
+        return {}
+    rows = result.areas[result.areas["site_id"] != ""].set_index("site_id").loc[list(transformer_id.astype(str))]
+    values = {f"{own}_{name}": rows[figure].to_numpy() for own, figure in AREA_FIGURES.items()}
+    return {own: rounded(value) if value.dtype.kind == "f" else value for own, value in values.items()}
 
 
 def _worst_service(result: StudyResult) -> tuple[Array, Array]:
@@ -181,5 +214,6 @@ def layer_rules(study: Study) -> dict[str, tuple[str, tuple[Rule, ...]]]:
         "links": ("line", group_rules(groups, "line", 0.2)),
         "meters": ("marker", meter_rules(groups, services)),
         "sites": ("marker", group_rules(groups, "square", 3.4)),
+        "sites_proposed": ("marker", cure_rules(REMEDY_WORDS)),
         "qa_issues": ("marker", severity_rules()),
     }

@@ -12,6 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
+from .area_tables import area_sections, severity_figure, severity_table
+from .cure_tables import cure_sections, guess_note
+from .fault_tables import fault_sentences, fault_table
 from .feeder_pictures import feeder_figures
 from .maps import best_technology_map, technology_map, views
 from .report_tables import Standing, Table
@@ -60,6 +63,13 @@ def _content(study: Study) -> dict[str, Any]:
         "maps": maps,
         "base_json": safe_json(base),
         "cash_json": safe_json(figure_json(cash_figure(study))),
+        "areas": _areas(study),
+        "severities": severity_table(study),
+        "severity_json": safe_json(figure_json(severity_figure(study))) if len(study.severities) else "",
+        "fault_sentences": fault_sentences(study),
+        "faults": fault_table(study),
+        "cures": cure_sections(study),
+        "guess_note": guess_note(study),
         "feeders": _feeders(study),
         "grounds": tables.grounds(study),
         "matrices": tables.reason_matrices(study),
@@ -87,6 +97,11 @@ def _content(study: Study) -> dict[str, Any]:
 
 def _optional(table: Any, caption: str, study: Study) -> Table | None:
     return tables.generic_table(table, caption, study) if len(table) else None
+
+
+def _areas(study: Study) -> list[dict[str, Any]]:
+    """Tables and pictures of the transformer areas, by technology."""
+    return [{**one, "json": safe_json(figure_json(one["figure"]))} for one in area_sections(study)]
 
 
 def _feeders(study: Study) -> list[dict[str, Any]]:

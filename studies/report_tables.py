@@ -18,7 +18,10 @@ from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
 Array = NDArray[Any]
 _EMPTY = "–"
 REMEDY_WORDS = {
-    "repeater": "Power-line repeater halfway",
+    "repeater": "Power-line repeater",
+    "filter": "Filter at the source of noise",
+    "other_phase": "Another phase",
+    "other_band": "Another band",
     "relay": "Mesh relay halfway",
     "external_antenna": "Antenna outside the enclosure",
     "further_site": "A further site of the same kind",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..planner.packet import tier_rows
 from ..planner.pipeline import carried, cellular_serves, result_of
 from .assemble import area_of, catalogue_of, study_of, work_of
+from .beside import bytes_carried, cured, what_if
 from .case import Case
 from .study import Study
 from .workers import Workers
@@ -25,7 +25,10 @@ def run(case: Case, workers: Workers, work_folder: Path | None = None) -> Study:
     area, candidates = workers.step("reading the map", area_of, case)
     catalogue, kept = catalogue_of(case), work_of(work_folder, case, area)
     technologies = workers.map("planning", carried, case.technologies, area, candidates, case.settings, keep=kept)
-    packets = workers.map("carrying bytes", tier_rows, technologies, area, case.settings, keep=None)
+    packets = bytes_carried(technologies, area, case.settings, workers)
+    beside = what_if(technologies, area, case.settings, workers)
+    cures = cured(technologies, area, case.settings, workers)
     cellular = cellular_serves(technologies, area.n_meters)
-    results = [result_of(one, cellular, area, case.settings, catalogue) for one in technologies]
-    return study_of(case, area, candidates, results, packets)
+    pairs = zip(technologies, cures, strict=True)
+    results = [result_of(one, cellular, cure, area, case.settings, catalogue) for one, cure in pairs]
+    return study_of(case, area, candidates, results, packets, beside)

@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ..channels.parameters import effective
+
 
 class UserError(ValueError):
     """The user's input is at fault: one sentence that names file, table, key or row, and the fix."""
@@ -151,7 +153,7 @@ def described(settings: Any, group: str, touched: set[str]) -> list[dict[str, An
                 {
                     "group": group,
                     "name": item.name,
-                    "value": _shown(value),
+                    "value": _shown(effective(settings, item.name)),
                     "unit": item.metadata["unit"],
                     "meaning": item.metadata["meaning"],
                     "source": item.metadata["source"],

@@ -9,6 +9,8 @@ import geopandas as gpd
 import pandas as pd
 
 from ..gis.area import CandidateSites, ServiceArea
+from ..planner.faults import FAULT_COLUMNS
+from ..planner.severities import SEVERITY_COLUMNS
 from ..planner.tables import StudyResult
 from .sessions import Traffic
 
@@ -54,14 +56,17 @@ class Study:
     assumptions : DataFrame ``group, name, value, unit, meaning, source, confidence, origin``; origin is default,
         user or inferred.
     sessions : DataFrame ``service, policy, leg, direction, bytes`` and totals: what each exchange says on the wire.
-    tiers : DataFrame ``technology, cell, n_exchanges, read_fast, read_packet, difference, frames_sent,
-        frames_lost, retries, refused`` - the packet tier against the fast tier on the same draws.
+    tiers : DataFrame ``technology, cell, reads, n_exchanges, read_fast, read_packet, difference, half_width,
+        latency_fast_s, latency_packet_s, frames_sent, frames_lost, retries, refused`` - the packet tier against the
+        fast tier on the same draws.
     warnings, limits : sentences for the reader; warnings are about this case, limits about the models.
     technology_labels : name to the label printed, such as ``{"g3_plc": "G3-PLC (CENELEC A)"}``; a missing one
         prints the name.
     read_probability : probability by the deadline from which a meter counts as served, 0 to 1.
     session : how meters are read, name to value of every field of ``meters.settings.ServiceSettings``.
     traffic : bytes per service, encoding and medium, and how templates and meters agree; None where not computed.
+    severities : DataFrame ``planner.severities.SEVERITY_COLUMNS``; no rows where none were compared.
+    faults : DataFrame ``planner.faults.FAULT_COLUMNS``; no rows where none were gone through.
     simulated_until : end of the last simulated day, ISO 8601 in UTC.
     """
 
@@ -88,6 +93,8 @@ class Study:
     session: Mapping[str, object] = field(default_factory=dict)
     simulated_until: str = "2026-01-02T00:00:00+00:00"
     traffic: Traffic | None = None
+    severities: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SEVERITY_COLUMNS)))
+    faults: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FAULT_COLUMNS)))
 
     def label(self, technology: str) -> str:
         """The technology's name as people write it."""

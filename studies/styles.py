@@ -7,7 +7,7 @@ QGIS reads its styles from the table ``layer_styles`` of a GeoPackage (QML as QG
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 from xml.sax.saxutils import escape, quoteattr
@@ -113,6 +113,23 @@ def group_rules(groups: Sequence[tuple[str, str, str]], shape: str, size_mm: flo
 def single_rule(label: str, color: str, shape: str = "circle", size_mm: float = 2.0) -> tuple[Rule, ...]:
     """One look for the whole layer."""
     return (Rule(label, "TRUE", color, shape, size_mm),)
+
+
+CURE_LOOKS = {
+    "repeater": ("#882255", "triangle"),
+    "filter": ("#0072b2", "square"),
+    "other_phase": ("#e69f00", "diamond"),
+    "other_band": ("#332288", "star"),
+}
+"""Colour and QGIS shape of the computed cures, by their word."""
+
+
+def cure_rules(words: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Rules of the proposed changes; ``words`` : plain words by kind."""
+    return tuple(
+        Rule(words[kind], _same((("cure", kind),)), color, shape, 3.2, equals=(("cure", kind),))
+        for kind, (color, shape) in CURE_LOOKS.items()
+    )
 
 
 def severity_rules() -> tuple[Rule, ...]:

@@ -125,6 +125,32 @@
     choice.addEventListener("input", show);
     show();
   });
+  document.querySelectorAll("figure.chart").forEach(function (figure) {
+    var one = JSON.parse(figure.querySelector("script.figure").textContent);
+    Plotly.newPlot(plotOf(figure), one.data, one.layout, { responsive: true, displaylogo: false, displayModeBar: false });
+  });
+
+  // Rows by a column: numbers by their first number, the rest as text; a second click turns the order around.
+  function rank(cell) {
+    var text = cell.textContent.replace(/\u202f/g, "").replace(/\u2212/g, "-"), number = parseFloat(text);
+    var unit = / (s|min|h)$/.exec(text);
+    return isNaN(number) ? null : number * (unit ? { s: 1, min: 60, h: 3600 }[unit[1]] : 1);
+  }
+  document.querySelectorAll("table.sortable").forEach(function (table) {
+    table.querySelectorAll("thead th").forEach(function (head, column) {
+      head.addEventListener("click", function () {
+        var body = table.tBodies[0], turn = head.dataset.turn === "up" ? -1 : 1;
+        table.querySelectorAll("thead th").forEach(function (other) { delete other.dataset.turn; });
+        head.dataset.turn = turn > 0 ? "up" : "down";
+        var numeric = head.classList.contains("n");
+        Array.prototype.slice.call(body.rows).sort(function (a, b) {
+          var x = a.cells[column], y = b.cells[column], p = numeric ? rank(x) : null, q = numeric ? rank(y) : null;
+          if (p === null && q === null) { return turn * x.textContent.localeCompare(y.textContent); }
+          return p === null ? 1 : q === null ? -1 : turn * (p - q);
+        }).forEach(function (row) { body.appendChild(row); });
+      });
+    });
+  });
   ["find", "origin", "confidence"].forEach(function (id) { document.getElementById(id).addEventListener("input", filter); });
   figures.forEach(function (figure) {
     figure.addEventListener("click", function (event) {

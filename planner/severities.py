@@ -1,0 +1,66 @@
+"""The same networks in each severity, on the same links and draws: how far an answer hangs on how harsh the line is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ..channels.scenario import Scenario
+from ..gis.area import ServiceArea
+from .area_rows import area_rows
+from .areas import tally_of
+from .pipeline import Carried
+from .settings import PlannerSettings
+from .simulate import simulate
+
+SEVERITY_COLUMNS = (
+    "technology", "severity", "site_id", "n_meters", "read_ratio", "read_low", "read_high", "n_served",
+    "no_route_ratio", "all_read_ratio", "read_reached_s", "replications",
+)  # fmt: skip
+"""Columns of ``severities.csv``: `area_rows.area_rows` for each severity."""
+
+
+@dataclass(frozen=True)
+class SeverityPiece:
+    """One technology in one severity."""
+
+    one: Carried
+    severity: str
+
+
+def severity_pieces(carried: Sequence[Carried], settings: PlannerSettings) -> list[SeverityPiece]:
+    """What is to be computed: nothing where it is not asked for."""
+    if not settings.severities.compare:
+        return []
+    names = settings.severities.names
+    wired = [one for one in carried if one.areas is not None]
+    return [SeverityPiece(one, name) for one in wired for name in names]
+
+
+def in_severity(scenario: Scenario, severity: str) -> Scenario:
+    """The scenario with another severity of the power line and nothing else changed."""
+    return replace(scenario, powerline=replace(scenario.powerline, severity=severity))
+
+
+def severity_rows(piece: SeverityPiece, area: ServiceArea, settings: PlannerSettings) -> pd.DataFrame:
+    """Rows of all transformer areas of one technology in one severity, ``SEVERITY_COLUMNS``."""
+    one, asked = piece.one, settings.severities
+    tally = tally_of(one.technology, area, asked.replications)
+    assert tally is not None
+    scenario = in_severity(settings.scenario, piece.severity)
+    simulate(
+        one.technology,
+        one.links,
+        one.exchanges,
+        one.choice.built,
+        scenario,
+        settings.positions,
+        replace(settings.simulation, replications=asked.replications),
+        settings.backhaul,
+        settings.service,
+        tally,
+    )
+    rows = area_rows(tally, one.technology.name, scenario.name, area)
+    return rows.assign(severity=piece.severity, replications=asked.replications)[list(SEVERITY_COLUMNS)]

@@ -1,0 +1,163 @@
+"""Computed cures in the report: what limits the meters of a power line, what would mend them, and what is chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..planner.cure_rows import CURE_COLUMNS, PLACE_COLUMNS
+from ..planner.tables import StudyResult
+from .report_tables import REMEDY_WORDS, Table
+from .states import count, slug
+from .study import Study
+from .styles import BY_WORD
+
+MOST_ROWS = 200
+"""Meters that a table shows, the least read first; all of them stand in cures.csv."""
+TRIED = {
+    "p_repeater": "Repeater",
+    "p_filter": "Filter at the source",
+    "p_other_phase": "Other phase",
+    "p_other_band": "Other band",
+}
+_NONE = "–"
+
+
+def cure_table(study: Study) -> pd.DataFrame:
+    """All rows of ``cures.csv``: one for each meter that a power line does not serve and that was looked into."""
+    return _together([result.cures for result in study.results], CURE_COLUMNS)
+
+
+def place_table(study: Study) -> pd.DataFrame:
+    """Changes that are chosen, with place and meters mended."""
+    return _together([result.places for result in study.results], PLACE_COLUMNS)
+
+
+def _together(tables: list[pd.DataFrame | None], columns: tuple[str, ...]) -> pd.DataFrame:
+    found = [table for table in tables if table is not None and len(table)]
+    return pd.concat(found, ignore_index=True)[list(columns)] if found else pd.DataFrame(columns=list(columns))
+
+
+def cure_sections(study: Study) -> list[dict[str, Any]]:
+    """One entry per result with computed cures: slug, label, sentences, table of meters, table of changes."""
+    found = []
+    for result in study.results:
+        if result.cures is None or result.places is None or not len(result.cures):
+            continue
+        several = len({one.scenario for one in study.results}) > 1
+        label = study.label(result.technology)
+        found.append(
+            {
+                "slug": slug(study, result),
+                "label": f"{label}, {result.scenario}" if several else label,
+                "sentences": sentences(study, result),
+                "meters": meter_lines(study, result.cures),
+                "places": place_lines(result.places),
+                "n_left_out": max(len(result.cures) - MOST_ROWS, 0),
+            }
+        )
+    return found
+
+
+def guess_note(study: Study) -> str:
+    """A sentence where repeaters of a power line are guessed; empty where none are."""
+    guessed = []
+    for result in study.results:
+        rows = study.meters[(study.meters.technology == result.technology) & (study.meters.remedy == "repeater")]
+        known = set() if result.cures is None else set(result.cures["meter_id"])
+        n = int((~rows.drop_duplicates("meter_id").meter_id.isin(known)).sum())
+        guessed += [f"{count(n)} of {study.label(result.technology)}"] if n else []
+    if not guessed:
+        return ""
+    return (
+        f"A guess, not computed: the repeaters for {' and '.join(guessed)} meters follow from the missing margin alone "
+        "(remedies.compute, remedies.cure_meters)."
+    )
+
+
+def sentences(study: Study, result: StudyResult) -> list[str]:
+    """How many meters were looked into, which change alone mends how many, and what is chosen."""
+    rows, places = result.cures, result.places
+    assert rows is not None
+    assert places is not None
+    level = study.read_probability
+    lost = int((~np.asarray(result.deliveries.served).all(axis=0)).sum())
+    alone = ", ".join(f"{words.lower()} {count(int((rows[name] >= level).sum()))}" for name, words in TRIED.items())
+    mended = int((rows["p_cured"] >= level).sum())
+    lines = [
+        f"{count(len(rows))} of {count(lost)} usable meters that are not served were looked into. One change alone "
+        f"mends, of these: {alone}.",
+        f"With the chosen changes in place together {count(mended)} of them are served; {count(len(rows) - mended)} "
+        "are left to another medium or to reading by hand.",
+    ]
+    if len(rows) < lost:
+        lines.append(
+            f"The other {count(lost - len(rows))} were not: what they lack is no matter of the line, or they are more "
+            "than remedies.cure_meters; their remedy in the table above is a guess by the missing margin."
+        )
+    asked = rows[(rows["p_other_band"] >= level) & (rows["band_needs"] != "")]
+    if len(asked):
+        bands = ", ".join(sorted(set(asked["band"].astype(str))))
+        lines.append(f"Another band that would mend {count(len(asked))} needs leave first: {bands}; it is not chosen.")
+    return lines
+
+
+def meter_lines(study: Study, rows: pd.DataFrame) -> Table:
+    """Meters, the least read first: what limits each and what each change would bring."""
+    head = ("Meter", "Area", "What limits it", "Missing", "Who does not hear", "Loudest source", "Read",
+            *TRIED.values(), "Served by", "Chosen", "Read with it")  # fmt: skip
+    ordered = rows.sort_values(["p_read", "meter_id"], kind="stable")
+    lines = tuple(_line(row, study.read_probability) for row in ordered.head(MOST_ROWS).to_dict("records"))
+    numeric = (False, False, False, True, False, False, True, *([False] * len(TRIED)), False, False, True)
+    return Table("Meters not served, the least read first; click a heading to sort", head, lines, numeric)
+
+
+def _line(row: dict[Any, Any], level: float) -> tuple[str, ...]:
+    reason = str(row["reason"])
+    chosen = REMEDY_WORDS.get(str(row["cure"]), str(row["cure"]))
+    return (
+        str(row["meter_id"]),
+        str(row["site_id"]),
+        BY_WORD[reason].text if reason in BY_WORD else reason,
+        f"{row['missing_db']:.1f} dB" if np.isfinite(row["missing_db"]) else _NONE,
+        str(row["receiver"]),
+        _source(row),
+        _percent(row["p_read"]),
+        *(_tried(row, name, level) for name in TRIED),
+        str(row["other_media"]) or _NONE,
+        f"{chosen} ({row['cure_at']})" if row["cure_at"] else chosen,
+        _percent(row["p_cured"]) if row["cure_at"] else _NONE,
+    )
+
+
+def _source(row: dict[Any, Any]) -> str:
+    if not row["source_id"]:
+        return "none stands out"
+    return f"{row['source_id']} ({row['source_where']}), {row['source_db']:.0f} dB"
+
+
+def _tried(row: dict[Any, Any], name: str, level: float) -> str:
+    """Probability with a change, and where; a mark where it reaches the service level."""
+    if pd.isna(row[name]):
+        return _NONE
+    place = str(row[{"p_repeater": "repeater_at", "p_filter": "filter_at", "p_other_phase": "phase",
+                     "p_other_band": "band"}[name]])  # fmt: skip
+    return f"{'✓ ' if row[name] >= level else ''}{_percent(row[name])}, {place}"
+
+
+def place_lines(places: pd.DataFrame) -> Table:
+    """The changes that are chosen."""
+    head = ("Change", "Area", "Where", "Meters it mends")
+    lines = tuple(
+        (REMEDY_WORDS.get(str(row["cure"]), str(row["cure"])), str(row["site_id"]), str(row["at"]),
+         count(row["n_meters"]))
+        for row in places.to_dict("records")
+    )  # fmt: skip
+    foot = (f"{count(len(places))} changes", "", "", count(int(places["n_meters"].sum())))
+    return Table("Changes that are chosen and paid for", head, lines, (False, False, False, True), foot)
+
+
+def _percent(share: Any) -> str:
+    return f"{100.0 * float(share):.1f} %"
