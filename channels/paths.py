@@ -40,6 +40,10 @@ CUSTOMER_CLASSES = ("house", "flat", "farm", "commercial", "public", "industrial
 """Customers behind a power line, as far as their appliances differ; the kinds of the meter table."""
 
 
+ON_ALL_PHASES = 3
+"""Coupler that drives and hears all three phases."""
+
+
 @dataclass(frozen=True)
 class RadioPaths:
     """Radio links between meters and sites, and among meters for a mesh.
@@ -123,6 +127,14 @@ class CablePaths:
     meter_phase : (n_meters,) int8
         Phase 0, 1 or 2 of a single-phase meter, or of the modem of a three-phase one, as the map tells; -1 where it
         does not; None where it tells none.
+    node_coupler : (n_nodes,) int8
+        Phase 0, 1 or 2 that a modem couples to, or ``ON_ALL_PHASES``; -1 where the technology decides; None for all.
+        Only for sites and three-phase meters: any other modem has the phase of its customer.
+    meter_bare : (n_meters,) bool
+        A modem without a customer behind it, such as a repeater: no loads and no emitters; None where there is none.
+    meter_filter_db, meter_filter_ohm : (n_meters,) float64
+        What a filter between the meter and its customer takes from what the customer emits [dB], and the resistance it
+        puts in series with the loads [ohm]; 0 where there is no filter; None where there is none at all.
     """
 
     edge_from: Array
@@ -143,6 +155,10 @@ class CablePaths:
     n_sites: int
     meter_class: Array | None = None
     meter_phase: Array | None = None
+    node_coupler: Array | None = None
+    meter_bare: Array | None = None
+    meter_filter_db: Array | None = None
+    meter_filter_ohm: Array | None = None
 
     @property
     def n_links(self) -> int:

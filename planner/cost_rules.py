@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-INSTALLED_ITEMS = frozenset({"rep_plc", "ext_antenna", "supp_tail", "bs_ptmp", "wire_wired_bus", "battery_swap"})
+INSTALLED_ITEMS = frozenset(
+    {"rep_plc", "filter_plc", "ext_antenna", "supp_tail", "bs_ptmp", "wire_wired_bus", "battery_swap"}
+)
 """Rows whose price includes the labour (see their notes): no visit is added, and nothing is left at the horizon."""
 
 
@@ -45,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     Rule("field_device", 4, "field_devices", unit="device", visit=SWAP_VISIT),
     Rule("relay", 5, "relays", unit="device", visit=SWAP_VISIT),
     Rule("relay_installation", 5, "relays_to_install", SWAP_VISIT),
+    Rule("filter", 5, "filter_changes", "filter_plc"),
     Rule("wiring", 6, "meters_equipped", unit="meter", required=False),
     Rule("survey", 6, "surveyed_sites", "survey_permit"),
     Rule("solar", 8, "solar_sites", "solar_kit", visit=SWAP_VISIT),
@@ -55,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     Rule("installation", 13, "meters_in", METER_VISIT),
     Rule("failed_installation", 13, "failed_visits", METER_VISIT),
     Rule("record_visit", 13, "incomplete_records", SWAP_VISIT),
+    Rule("phase_change", 13, "other_phase_changes", "phase_change_plc"),
     Rule("hes", 14, "meters_remote", "hes_hosted"),
     Rule("mdms", 14, "meters_in", "mdms_hosted"),
     Rule("extra_technology", 15, "extra_technologies", "integration_extra_tech"),
@@ -62,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     Rule("meter_fault_visit", 17, "meter_failures", SWAP_VISIT, yearly=True),
     Rule("device_fault_visit", 17, "device_failures", SWAP_VISIT, yearly=True),
     Rule("firmware", 20, "firmware_campaigns", "fota_campaign"),
+    Rule("band_change", 20, "other_band_changes", "band_change_plc"),
     Rule("pki", 21, "programme_share", "pki_hsm"),
     Rule("cyber", 21, "meters_remote", "cyber_recurring"),
     Rule("module_energy", 22, "meters_equipped", unit="meter_yr"),

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..channels.technology import Exchanges, Siting
 from ..gis.area import ServiceArea
+from .cure_rows import Settled
+from .plan_numbers import CHANGES
 from .quantities import NetworkQuantities, SiteGroup, megabytes_per_meter_year
-from .remedies import NONE, RECORD
+from .remedies import NONE, RECORD, REPEATER
 from .settings import PlannerSettings
 from .tables import Deliveries, Links
 
@@ -30,6 +32,7 @@ def network_quantities(
     remedies: Array,
     area: ServiceArea,
     settings: PlannerSettings,
+    cures: Settled | None = None,
 ) -> NetworkQuantities:
     """Quantities of one technology; meters that the audit listed count as not served.
 
@@ -37,6 +40,7 @@ def network_quantities(
     ----------
     remedies : (n_services, n_meters) str
         First remedy where a service is not served; a meter is counted once, with the remedy of its last such service.
+    cures : computed ones: devices and changes that several meters share are counted once
     """
     n_served = int(deliveries.served.all(axis=0).sum())
     counts = Counter(one_remedy_each(remedies).tolist())
@@ -50,6 +54,9 @@ def network_quantities(
         n_meters_in=area.n_meters_in,
         n_served=n_served,
         remedies=dict(sorted(counts.items())),
+        n_relays=cures.n_changes[REPEATER] if cures is not None else 0,
+        n_repeated=cures.n_computed[REPEATER] if cures is not None else 0,
+        changes={kind: cures.n_changes[kind] for kind in CHANGES} if cures is not None else {},
         sites=() if operator else site_groups(links, built, settings.backhaul.own_sites),
         operator=operator,
         n_meters_3ph=int((area.meters["phases"] == 3).sum()),

@@ -6,19 +6,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
+from .area_rows import area_kpis, area_rows
+from .areas import AreaTally, tally_of
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
+from .cure_prices import cure_prices
+from .cure_rows import Settled, settled
+from .cures import Mending, mending_of
+from .economics import Economics
 from .exchanges import Speakers, exchanges_of
 from .feeders import feeders_of
 from .kpis import kpi_rows, meter_rows
 from .links import links_of, worth_drawing
 from .network_quantities import network_quantities
+from .patches import Patch, patches_of
 from .quantities import quantity_rows
-from .remedies import first_remedies
+from .remedies import NONE, first_remedies
 from .settings import PlannerSettings
 from .simulate import Replication, SimulationSettings, simulate
 from .siting import Choice, SitingModel, given_sites
@@ -42,6 +50,8 @@ class Carried:
     deliveries: Deliveries
     first: Replication
     feeders: Feeders | None = None
+    areas: pd.DataFrame | None = None
+    patches: tuple[Patch, ...] = ()
 
 
 def carried(
@@ -67,10 +77,16 @@ def _carried(
         links = links_of(technology, area, candidates, cables=settings.cables)
         choice = given_sites(technology, links)
     links = worth_drawing(links, technology, settings.scenario)
-    deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation)
+    tally = tally_of(technology, area, settings.simulation.replications)
+    deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation, tally)
+    areas = area_rows(tally, technology.name, settings.scenario.name, area) if tally is not None else None
     meter_id = area.meters["meter_id"].to_numpy(object)
-    feeders = feeders_of(technology, links, deliveries, meter_id, settings.scenario, first.draws)
-    return Carried(technology, exchanges, links, choice, deliveries, first, feeders)
+    feeders = feeders_of(technology, links, deliveries, meter_id, first.scenario, first.draws)
+    patches: tuple[Patch, ...] = ()
+    if tally is not None:
+        most = technology.load(exchanges, first.paths, first.quality).max_meters_per_site
+        patches = patches_of(technology, links, exchanges, deliveries, tally.p_arrive, most, area, settings)
+    return Carried(technology, exchanges, links, choice, deliveries, first, feeders, areas, patches)
 
 
 def _simulated(
@@ -80,6 +96,7 @@ def _simulated(
     choice: Choice,
     settings: PlannerSettings,
     simulation: SimulationSettings,
+    areas: AreaTally | None = None,
 ) -> tuple[Deliveries, Replication]:
     return simulate(
         technology,
@@ -91,6 +108,7 @@ def _simulated(
         simulation,
         settings.backhaul,
         settings.service,
+        areas,
     )
 
 
@@ -147,12 +165,46 @@ def cellular_serves(all_carried: list[Carried], n_meters: int) -> Array:
     return serves
 
 
+def served_elsewhere(one: Carried, all_carried: list[Carried]) -> dict[str, Array]:
+    """Other technologies of the study, by label, and the meters that each of them serves in all services."""
+    return {
+        other.technology.label: np.asarray(other.deliveries.served.all(axis=0))
+        for other in all_carried
+        if other.technology.name != one.technology.name
+    }
+
+
+def mended(patch: Patch, economics: Economics) -> Mending:
+    """What mends the unserved meters of one area; a piece of work for any worker."""
+    return mending_of(patch, cure_prices(patch.technology.name, economics))
+
+
+def cures_of(
+    one: Carried, all_carried: list[Carried], mendings: list[Mending], cellular: Array, settings: PlannerSettings
+) -> Settled | None:
+    """The computed cures of one technology, its areas among ``mendings``; None where none was looked for."""
+    mine = [found for found in mendings if found.patch.technology.name == one.technology.name]
+    if not mine:
+        return None
+    prices = cure_prices(one.technology.name, settings.economics)
+    elsewhere = served_elsewhere(one, all_carried)
+    return settled(mine, elsewhere, cellular, prices, settings.scenario.name)
+
+
 def result_of(
-    one: Carried, cellular: Array, area: ServiceArea, settings: PlannerSettings, catalogue: Catalogue
+    one: Carried,
+    cellular: Array,
+    cures: Settled | None,
+    area: ServiceArea,
+    settings: PlannerSettings,
+    catalogue: Catalogue,
 ) -> tuple[StudyResult, dict[str, Any]]:
     """Tables of one technology, and its cost summary."""
     scenario, technology = settings.scenario.name, one.technology
     remedies = first_remedies(technology, one.deliveries, cellular, settings.remedies)
+    if cures is not None:
+        known = ~one.deliveries.served & (cures.remedy != NONE)
+        remedies = np.where(known, cures.remedy, remedies)
     quantities = network_quantities(
         technology.name,
         technology.siting,
@@ -163,6 +215,7 @@ def result_of(
         remedies,
         area,
         settings,
+        cures,
     )
     flows = cash_flows(quantities, catalogue, settings.economics)
     flows.insert(0, "scenario", scenario)
@@ -175,9 +228,21 @@ def result_of(
         plan,
         one.deliveries,
         meter_rows(technology, scenario, area, one.links, one.deliveries, remedies),
-        kpi_rows(technology, scenario, area, one.links, one.choice.built, one.deliveries),
+        _kpis(one, scenario, area),
         flows,
         quantity_rows(quantities, catalogue, settings.economics),
         one.feeders,
+        one.areas,
+        None if cures is None else cures.meters,
+        None if cures is None else cures.places,
     )
     return result, summary(flows, quantities, settings.economics, catalogue)
+
+
+def _kpis(one: Carried, scenario: str, area: ServiceArea) -> pd.DataFrame:
+    """Key figures of the technology, and on power lines those of its transformer areas."""
+    rows = kpi_rows(one.technology, scenario, area, one.links, one.choice.built, one.deliveries)
+    if one.areas is None:
+        return rows
+    more = area_kpis(one.areas, area.n_meters_in).assign(scenario=scenario, technology=one.technology.name)
+    return pd.concat([rows, more], ignore_index=True)[list(rows.columns)]

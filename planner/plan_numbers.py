@@ -11,6 +11,9 @@ from .economics import Economics
 
 REMEDIES = (
     "repeater",
+    "filter",
+    "other_phase",
+    "other_band",
     "relay",
     "external_antenna",
     "better_backhaul",
@@ -20,6 +23,9 @@ REMEDIES = (
     "complete_record",
 )
 """How an unserved meter is brought to equal service, from light to heavy; every unserved meter has exactly one."""
+
+CHANGES = ("filter", "other_phase", "other_band")
+"""Remedies of which one change may mend several meters."""
 
 AT_SITES = ("better_backhaul", "further_site")
 """Remedies that are built at own sites."""
@@ -82,7 +88,9 @@ class NetworkQuantities:
     n_served : meters that the technology serves as planned.
     remedies : counts by name of ``REMEDIES``; together all meters in that are not served.
     sites : own infrastructure, empty where an operator runs the network.
-    n_relays : relays and repeaters that stand in the plan already.
+    n_relays : relays and repeaters that stand in the plan already, those of computed cures among them.
+    n_repeated : meters with the remedy ``repeater`` whose repeaters are counted in ``n_relays``.
+    changes : filters, changes of phase and of band that are made, by remedy; where it says none, one a meter.
     operator : True where meters use an operator's network and pay by SIM.
     n_meters_3ph, n_battery_meters, n_stranded_meters : meters among those in that are three-phase, run on a
         battery, or replace a meter with book value left.
@@ -96,6 +104,8 @@ class NetworkQuantities:
     remedies: Mapping[str, int] = field(default_factory=dict)
     sites: tuple[SiteGroup, ...] = ()
     n_relays: int = 0
+    n_repeated: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
     operator: bool = False
     n_meters_3ph: int = 0
     n_battery_meters: int = 0
@@ -114,6 +124,10 @@ class NetworkQuantities:
             raise ValueError(
                 f"{self.technology}: {sum(self.remedies.values())} meters have a remedy and {self.n_not_served} are "
                 "not served; every unserved meter needs exactly one remedy, else it would be dropped from the cost"
+            )
+        if not 0 <= self.n_repeated <= self.remedies.get("repeater", 0):
+            raise ValueError(
+                f"{self.technology}: n_repeated = {self.n_repeated} must lie within 0 and the meters with a repeater"
             )
         for group in self.sites:
             _check_group(self.technology, group)
@@ -217,7 +231,7 @@ def _meter_drivers(quantities: NetworkQuantities, economics: Economics) -> dict[
 
 def _network_drivers(quantities: NetworkQuantities, economics: Economics) -> dict[str, float]:
     remedies = quantities.remedies
-    mended = remedies.get("repeater", 0) + remedies.get("relay", 0)
+    mended = remedies.get("repeater", 0) + remedies.get("relay", 0) - quantities.n_repeated
     relays = float(quantities.n_relays + math.ceil(mended / economics.meters_per_relay))
     groups = all_sites(quantities)
     devices = float(sum(group.n_sites for group in groups))
@@ -231,6 +245,7 @@ def _network_drivers(quantities: NetworkQuantities, economics: Economics) -> dic
         "field_devices": devices,
         "relays": relays,
         "relays_to_install": relays,
+        **{f"{name}_changes": float(quantities.changes.get(name, remedies.get(name, 0))) for name in CHANGES},
         "solar_sites": solar,
         "mains_devices": devices - solar + relays,
         "surveyed_sites": float(sum(group.n_sites for group in groups if group.kind not in WITHOUT_SURVEY)),

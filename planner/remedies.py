@@ -14,6 +14,7 @@ from .tables import Deliveries
 
 Array = NDArray[Any]
 
+FILTER, OTHER_PHASE, OTHER_BAND = "filter", "other_phase", "other_band"
 NONE, REPEATER, RELAY, EXTERNAL_ANTENNA, FURTHER_SITE, CELLULAR, BETTER_BACKHAUL, MANUAL, RECORD = (
     "",
     "repeater",
@@ -41,12 +42,74 @@ _LINK_REASONS = (
 
 @dataclass(frozen=True)
 class RemedySettings:
-    """What each remedy can mend, by the link margin that is missing."""
+    """What mends a meter that is not served: computed on power lines, by the link margin that is missing elsewhere."""
 
+    compute: bool = parameter(
+        True,
+        "-",
+        "try repeater, filter, band and phase on the power line itself; false guesses by the missing margin",
+        "choice of the planner",
+        confidence="C",
+    )
+    cure_replications: int = parameter(
+        6,
+        "1",
+        "draws of each area in which cures are tried, those in which most unserved meters fail; more where one of the "
+        "meters fails in none of them",
+        "choice of amiplan: each costs one solution of the area per change",
+        confidence="C",
+        minimum=1,
+        maximum=1000,
+    )
+    cure_meters: int = parameter(
+        400,
+        "1",
+        "unserved meters of a technology for which cures are tried at most, areas with most of them first; the others "
+        "are guessed by the missing margin, and the report counts them",
+        "choice of amiplan: bounds the time",
+        confidence="C",
+        minimum=0,
+    )
+    repeater_places: int = parameter(
+        12,
+        "1",
+        "places in an area at which a repeater is tried: joints, cabinets and poles on the ways of its unserved meters",
+        "choice of amiplan",
+        confidence="C",
+        minimum=1,
+        maximum=200,
+    )
+    filter_db: float = parameter(
+        30.0,
+        "dB",
+        "what a filter takes from the emissions of one customer",
+        "choice of amiplan; depends on filter and frequency",
+        confidence="C",
+        minimum=0.0,
+        maximum=120.0,
+    )
+    filter_ohm: float = parameter(
+        30.0,
+        "ohm",
+        "what a filter puts in series with the loads of one customer in the band of the power line",
+        "a choke of 100 uH at 50 kHz, its loss counted as resistance; choice of amiplan",
+        confidence="C",
+        minimum=0.0,
+        maximum=1e5,
+    )
+    source_least_db: float = parameter(
+        1.0,
+        "dB",
+        "rise of the SNR without one customer's emissions from which on this customer is named as a source",
+        "choice of amiplan",
+        confidence="C",
+        minimum=0.0,
+        maximum=60.0,
+    )
     repeater_gain_db: float = parameter(
         20.0,
         "dB",
-        "missing margin that one power-line repeater halfway mends",
+        "missing margin that one power-line repeater halfway mends; counts only where cures are not computed",
         "half of a 40 dB path; choice of amiplan",
         confidence="C",
         minimum=0.0,

@@ -9,9 +9,11 @@ from ..channels.scenario import Scenario
 from ..meters.services import ServiceSettings
 from .backhaul import Backhaul
 from .cost import Economics
+from .fault_settings import FaultSettings
 from .positions import PositionMix
 from .remedies import RemedySettings
 from .service import ServiceLevel
+from .severity_settings import SeveritySettings
 from .simulate import SimulationSettings
 from .siting import SitingSettings
 
@@ -27,6 +29,8 @@ class PlannerSettings:
     siting: SitingSettings = field(default_factory=SitingSettings)
     backhaul: Backhaul = field(default_factory=Backhaul)
     simulation: SimulationSettings = field(default_factory=SimulationSettings)
+    severities: SeveritySettings = field(default_factory=SeveritySettings)
+    faults: FaultSettings = field(default_factory=FaultSettings)
     remedies: RemedySettings = field(default_factory=RemedySettings)
     economics: Economics = field(default_factory=Economics)
     cables: tuple[Cable, ...] = ()

@@ -137,7 +137,10 @@ class Feeders:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """One technology in one scenario, from links to money; ``feeders`` only where it runs over power lines."""
+    """One technology in one scenario, from links to money; ``feeders`` and ``areas`` only on power lines.
+
+    areas : one row per transformer area, see ``planner.area_rows.area_rows``
+    """
 
     technology: str
     scenario: str
@@ -149,3 +152,6 @@ class StudyResult:
     cost: pd.DataFrame
     quantities: pd.DataFrame
     feeders: Feeders | None = None
+    areas: pd.DataFrame | None = None
+    cures: pd.DataFrame | None = None
+    places: pd.DataFrame | None = None

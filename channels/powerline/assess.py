@@ -21,7 +21,7 @@ from .impulses import erasure_ratio
 from .line_parameters import LineParameters
 from .network import PairPower
 from .phases import ALL_PHASES
-from .plans import plans
+from .plans import Plan, plans
 
 Array = NDArray[Any]
 
@@ -75,7 +75,8 @@ def assess_links(
         phases = drawn_phases(paths, blocks.survey.branch, settings, draws)
 
         def one(block: int) -> None:
-            _fill(answer, area_channel(paths, blocks[block], phases, settings, draws), settings, adaptation)
+            plan = blocks[block]
+            _fill(answer, area_channel(paths, plan, phases, settings, draws, _named(plan)), settings, adaptation)
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(one, range(len(blocks))))
@@ -165,7 +166,7 @@ class _Judge:
         clean = np.where(margin < 0, bound, margin)
         unsure = np.flatnonzero((margin < 0) & (bound + self.hope_db >= 0) & (rise_db > 0))
         if unsure.size:
-            again = choose(power[unsure], heard[unsure], self.quiet, self.adaptation)
+            again = choose(power[unsure], heard[unsure], self.quiet, self.adaptation.robust_alone)
             clean[unsure] = again.robust_snr_db - floor_db
         return choice, margin, clean
 
@@ -174,10 +175,9 @@ def _fill(answer: _Columns, channel: AreaChannel, settings: ChannelSettings, ada
     """Write all links of a block."""
     plan, judge = channel.plan, _Judge.of(channel, settings, adaptation)
     for area in range(plan.area.size):
-        member = slice(plan.member_start[area], plan.member_start[area + 1])
         some = slice(plan.link_start[area], plan.link_start[area + 1])
-        link, ends = plan.link[some], (plan.first[some], plan.second[some])
-        pair = _directed(channel, member, ends, judge, settings.dead_db)
+        link, (talks, ends) = plan.link[some], _talking(plan.first[some], plan.second[some])
+        pair = _directed(channel, plan.member_start[area] + talks, ends, judge, settings.dead_db)
         for direction, way in ((UP, ends), (DOWN, ends[::-1])):
             answer.snr_db[direction, link] = pair.snr_db[way]
             answer.margin_db[direction, link] = pair.margin_db[way]
@@ -187,8 +187,20 @@ def _fill(answer: _Columns, channel: AreaChannel, settings: ChannelSettings, ada
         answer.limit[link] = _limit(pair, ends, settings)
 
 
+def _named(plan: Plan) -> Array:
+    """Rows of the members that any link names."""
+    base = np.repeat(plan.member_start[:-1], np.diff(plan.link_start))
+    return np.unique(np.concatenate([plan.first + base, plan.second + base]))
+
+
+def _talking(first: Array, second: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Members of an area that any link names, and the ends of the links among them: others need not be looked at."""
+    talks, back = np.unique(np.concatenate([first, second]), return_inverse=True)
+    return talks, (back[: first.size], back[first.size :])
+
+
 def _directed(
-    channel: AreaChannel, member: slice, ends: tuple[Array, Array], judge: _Judge, dead_db: float
+    channel: AreaChannel, member: Array, ends: tuple[Array, Array], judge: _Judge, dead_db: float
 ) -> _Directed:
     """Look up and judge all listed pairs of one area, both ways, some senders at a time."""
     place, phase = channel.plan.place[member], channel.phase[member]

@@ -26,7 +26,7 @@ SOURCES = 16
 class MeshedSolved:
     """A factored network; see `solved.Solved` for what it answers.
 
-    port : (n_ports,) nodes that may be sources
+    port : (n_ports,) nodes whose modems may send
     """
 
     factors: Factors = field(repr=False)
@@ -74,8 +74,9 @@ class MeshedSolved:
         return PairPower(power.reshape(*shape, n_states, n_carriers), level, heard)
 
     def carried_uv2(self, source_node: Array, source_phase: Array, level_uv2: Array, node: Array) -> Array:
-        """See `solved.Solved`; sources are ports."""
-        start, end, solved = self._own(source_node), self.factors.terminal[node], self.factors
+        """See `solved.Solved`; sources need be no ports."""
+        solved = self.factors
+        start, end = solved.terminal[source_node], solved.terminal[node]
         phase = _wanted(start, source_phase, "source")
         if np.any(phase < 0):
             raise ValueError(f"source {int(np.argmax(phase < 0))} has no phase; give 0, 1 or 2")

@@ -67,7 +67,7 @@ def solve_meshed(line: Lines, shunt_s: Array, edge_phase: Array, ports: Array) -
     Parameters
     ----------
     line, shunt_s, edge_phase : see `solve`
-    ports : (n_ports,) node rows, each once: the nodes that may be sources
+    ports : (n_ports,) node rows, each once: the nodes that may be held at a voltage, as senders are
 
     Returns
     -------

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..draws import Draws
-from ..paths import CablePaths
+from ..paths import ON_ALL_PHASES, CablePaths
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ class Branches:
 
     of_node : (n_feeder_nodes,) branch row of each node, -1 where all phases arrive
     of_edge : (n_edges,) branch row of each edge, -1 for an edge with all phases
-    key : (n_branches,) uint64 lowest key of the meters on a branch, 0 where there is none
+    key : (n_branches,) uint64 lowest key of the customers' meters on a branch, 0 where there is none
     """
 
     of_node: Array
@@ -79,6 +79,8 @@ def _lowest_key(paths: CablePaths, of_node: Array, n_branches: int) -> Array:
     """(n_branches,) uint64 lowest meter key on every branch, 0 where there is no meter."""
     branch = np.append(of_node, -1)[paths.meter_feeder_node]
     hangs = branch >= 0
+    if paths.meter_bare is not None:
+        hangs &= ~paths.meter_bare
     key = np.full(n_branches, np.iinfo(np.uint64).max)
     np.minimum.at(key, branch[hangs], paths.node_key[: paths.n_meters][hangs])
     return np.where(np.isin(np.arange(n_branches), branch[hangs]), key, np.uint64(0))
@@ -117,12 +119,14 @@ def draw_phases(
     phase_model
         False puts everybody on one circuit.
     site_phases, meter_coupler_phases
-        Phases that concentrators and the modems of three-phase meters couple to, 1 (a drawn one) or 3.
+        Phases that concentrators and the modems of three-phase meters couple to, 1 (a drawn one) or 3, unless
+        ``node_coupler`` of the paths tells.
 
     Returns
     -------
     Phases. A three-phase meter on a single-phase branch has that one phase. Raises ValueError naming the row where a
-    meter has neither 1 nor 3 phases, or the setting where a coupler has neither.
+    meter has neither 1 nor 3 phases or a single-phase one has a coupler of its own, or the setting where a coupler has
+    neither.
     """
     for name, count in (("site_phases", site_phases), ("meter_coupler_phases", meter_coupler_phases)):
         if count not in (1, N_PHASES):
@@ -144,8 +148,21 @@ def draw_phases(
     three = (phases == N_PHASES) & (row < 0)
     coupler = np.where(three & (meter_coupler_phases == N_PHASES), np.int8(ALL_PHASES), single)
     site = own[n:] if site_phases == 1 else np.full(paths.n_sites, ALL_PHASES, np.int8)
+    if paths.node_coupler is not None:
+        coupler, site = _own_couplers(paths, three, coupler, site)
     edge = np.where(branch.of_edge >= 0, np.append(on_branch, np.int8(-1))[branch.of_edge], np.int8(-1))
     return Phases(np.where(three, np.int8(ALL_PHASES), single), np.concatenate([coupler, site]), edge, N_PHASES)
+
+
+def _own_couplers(paths: CablePaths, three: Array, meter: Array, site: Array) -> tuple[Array, Array]:
+    """Couplers of meters and sites where the paths tell them; ``three`` (n_meters,): all phases arrive."""
+    n, told = paths.n_meters, np.asarray(paths.node_coupler)
+    wrong = (told[:n] >= 0) & (np.asarray(paths.meter_phases) == 1)
+    if np.any(wrong):
+        raise ValueError(f"meter {int(np.argmax(wrong))} has one phase; give its meter_phase instead of a coupler")
+    coupler = np.where(told == ON_ALL_PHASES, np.int8(ALL_PHASES), told).astype(np.int8)
+    is_told = told >= 0
+    return np.where(is_told[:n] & three, coupler[:n], meter), np.where(is_told[n:], coupler[n:], site)
 
 
 def _told(phase: Array, key: Array, row: Array, on_branch: Array) -> Array:

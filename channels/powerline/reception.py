@@ -17,6 +17,7 @@ from .network import Solved
 from .noise import background_uv2, cycle_pattern, lines_uv2
 from .phases import ALL_PHASES, Phases, coupled_phases
 from .plans import Plan
+from .terminals import customers
 
 Array = NDArray[Any]
 
@@ -25,7 +26,7 @@ Array = NDArray[Any]
 class Reception:
     """Noise on every phase that a member of the block listens to, (n_rows, n_bins, n_carriers) float64 [uV^2].
 
-    row : (n_members, n_phases) row of the noise, -1 on phases that the modem is not coupled to
+    row : (n_members, n_phases) row of the noise, -1 on phases that the modem is not coupled to, and of other members
     quiet_uv2 : nobody near emits: background, impulses, interferers on the air, the receiver itself
     noise_uv2 : with emitters and neighbours' transformers; the same array where there are none
     """
@@ -36,10 +37,17 @@ class Reception:
 
 
 def reception(
-    paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSettings, solved: Solved, draws: Draws
+    paths: CablePaths,
+    plan: Plan,
+    phases: Phases,
+    settings: ChannelSettings,
+    solved: Solved,
+    draws: Draws,
+    part: Array,
 ) -> Reception:
-    """Noise of all receivers of a block in one replication."""
-    coupled = coupled_phases(phases.coupler[plan.member], phases.n_phases)
+    """Noise of some members of a block (rows ``part``) in one replication, and of nobody else."""
+    coupled = np.zeros((plan.member.size, phases.n_phases), bool)
+    coupled[part] = coupled_phases(phases.coupler[plan.member[part]], phases.n_phases)
     member, phase = np.nonzero(coupled)
     row = np.full(coupled.shape, -1)
     row[member, phase] = np.arange(member.size)
@@ -80,6 +88,40 @@ def _crosstalk(plan: Plan, n_phases: int, settings: ChannelSettings, solved: Sol
     return solved.carried_uv2(bus, np.tile(np.arange(n_phases), plan.bus.size), level, plan.place)
 
 
+@dataclass(frozen=True)
+class Running:
+    """Emitters of a block that run in one replication, one row a device.
+
+    host : (n,) row of the member that hosts it;  phase : (n,) 0 to 2;  kind : (n,) row of the settings' kinds
+    level_uv2 : (n, n_carriers) at the terminals of the meter, behind its filter if it has one
+    """
+
+    host: Array
+    phase: Array
+    kind: Array
+    level_uv2: Array
+
+
+def running(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSettings, draws: Draws) -> Running:
+    """The emitters of all customers of a block; each sits on the phase of its meter, in a three-phase house on a drawn
+    one."""
+    hosts = customers(paths, plan)
+    meter = plan.member[hosts]
+    own_class = None if paths.meter_class is None else paths.meter_class[meter]
+    found = emitters_of(
+        paths.node_key[meter], own_class, settings.frequency_hz, settings.bandwidth_hz, draws, settings.noise.emitters
+    )
+    own = meter[found.row]
+    sits = phases.load[own]
+    if np.any(sits == ALL_PHASES):
+        drawn = draws.uniform("emitter phase", paths.node_key[own]) * phases.n_phases
+        sits = np.where(sits == ALL_PHASES, drawn.astype(np.int8), sits)
+    level = found.level_uv2
+    if paths.meter_filter_db is not None:
+        level = level * 10 ** (-paths.meter_filter_db[own] / 10)[:, None]
+    return Running(hosts[found.row], sits, found.kind, level)
+
+
 def _emissions(
     paths: CablePaths,
     plan: Plan,
@@ -95,27 +137,20 @@ def _emissions(
     An emitter holds its level at its own terminals on the phase of its meter, on a drawn one in a three-phase house.
     Emitters with the same course over the half cycle are carried together.
     """
-    hosts = np.flatnonzero(plan.member < paths.n_meters)
-    meter = plan.member[hosts]
-    own_class = None if paths.meter_class is None else paths.meter_class[meter]
-    found = emitters_of(
-        paths.node_key[meter], own_class, settings.frequency_hz, settings.bandwidth_hz, draws, settings.noise.emitters
-    )
-    if found.row.size == 0:
+    found = running(paths, plan, phases, settings, draws)
+    if found.host.size == 0:
         return None
-    host = hosts[found.row]
-    sits = phases.load[plan.member[host]]
-    if np.any(sits == ALL_PHASES):
-        drawn = draws.uniform("emitter phase", paths.node_key[plan.member[host]]) * phases.n_phases
-        sits = np.where(sits == ALL_PHASES, drawn.astype(np.int8), sits)
+    host, sits = found.host, found.phase
     pattern = emitter_patterns(settings.noise.emitters, phases.n_phases)
     state = settings.states(phases.n_phases).state_of_bin
     total = np.zeros((member.size, state.size, settings.frequency_hz.size))
     area = np.repeat(np.arange(plan.area.size), np.diff(plan.member_start))
+    hears = np.zeros(area.size, bool)
+    hears[member] = True
     course = found.kind * phases.n_phases + sits
     for one in np.unique(course):
         rows = np.flatnonzero(course == one)
-        near = np.isin(area, area[host[rows]])
+        near = hears & np.isin(area, area[host[rows]])
         heard = solved.carried_uv2(plan.place[host[rows]], sits[rows], found.level_uv2[rows], plan.place[near])
         listens = np.flatnonzero(near[member])
         at = (np.cumsum(near) - 1)[member[listens]], phase[listens]

@@ -25,12 +25,13 @@ class Circuits:
     """One phase of one customer each.
 
     key, customer : (n,) uint64 of the circuit and of its customer, the same for a customer with one circuit
-    meter_class : (n,) int;  share : (n,) of the customer's appliances
+    filter_ohm : (n,) in series with the circuit;  meter_class : (n,) int;  share : (n,) of the customer's appliances
     place : (n,) local node;  phase : (n,) 0 to 2
     """
 
     key: Array
     customer: Array
+    filter_ohm: Array
     meter_class: Array
     share: Array
     place: Array
@@ -38,9 +39,10 @@ class Circuits:
 
 
 def circuits(paths: CablePaths, plan: Plan, phases: Phases) -> Circuits:
-    """Circuits of all meters of a block: one for a single-phase customer, three equal ones for three phases."""
-    is_meter = plan.member < paths.n_meters
-    meter, place = plan.member[is_meter], plan.place[is_meter]
+    """Circuits of all customers of a block: one for a single-phase customer, three equal ones for three phases."""
+    row = customers(paths, plan)
+    meter, place = plan.member[row], plan.place[row]
+    series = np.zeros(meter.size) if paths.meter_filter_ohm is None else paths.meter_filter_ohm[meter]
     own_class = np.zeros(meter.size, np.int8) if paths.meter_class is None else paths.meter_class[meter]
     key, load = paths.node_key[meter], phases.load[meter]
     three = load == ALL_PHASES
@@ -51,7 +53,15 @@ def circuits(paths: CablePaths, plan: Plan, phases: Phases) -> Circuits:
     with np.errstate(over="ignore"):
         per_phase = mix(key[row] + np.uint64(1) + turn.astype(np.uint64))
     own = np.where(three[row], per_phase, key[row])
-    return Circuits(own, key[row], own_class[row], 1 / copies[row], place[row], phase.astype(np.int64))
+    return Circuits(own, key[row], series[row], own_class[row], 1 / copies[row], place[row], phase.astype(np.int64))
+
+
+def customers(paths: CablePaths, plan: Plan) -> Array:
+    """Rows of the members of a block that have a customer behind them: meters, but no repeaters."""
+    is_meter = plan.member < paths.n_meters
+    if paths.meter_bare is not None:
+        is_meter &= ~np.append(paths.meter_bare, np.zeros(paths.n_sites, bool))[plan.member]
+    return np.flatnonzero(is_meter)
 
 
 def shunts(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSettings, draws: Draws) -> Array:
@@ -75,6 +85,8 @@ def shunts(paths: CablePaths, plan: Plan, phases: Phases, settings: ChannelSetti
         impedance_factor=settings.load_impedance_factor,
         table=settings.appliances,
     )
+    if paths.meter_filter_ohm is not None:
+        load_s = load_s / (1 + what.filter_ohm[:, None] * load_s)
     steady = np.zeros((plan.line.n_nodes, phases.n_phases, settings.frequency_hz.size), complex)
     coupled = coupled_phases(phases.coupler[plan.member], phases.n_phases)
     member, phase = np.nonzero(coupled)

@@ -10,7 +10,11 @@ import numpy as np
 from amiplan.studies.case import Case, case_from
 from shapely import LineString
 
-FAST: dict[str, Any] = {"simulation": {"replications": 2, "seed": 3}, "siting": {"replications": 1}}
+FAST: dict[str, Any] = {
+    "simulation": {"replications": 2, "seed": 3},
+    "siting": {"replications": 1},
+    "faults": {"which": []},
+}
 X_M, Y_M = 500_000.0, 5_500_000.0
 
 

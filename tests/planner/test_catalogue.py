@@ -15,7 +15,7 @@ ROW = "thing,4,lorawan,device,1,2,3,pert,EUR,2025,EU,no,8,0,somebody,2025,C,\n"
 
 def test_default_catalogue_is_whole() -> None:
     catalogue = default_catalogue()
-    assert len(catalogue.items) == 94
+    assert len(catalogue.items) == 97
     assert {item.category for item in catalogue} == set(CATEGORY_LABELS)
     assert catalogue.item("wacc_real").mode == Economics().real_discount_rate
     assert catalogue.item("sim_nb_iot").mean == pytest.approx((1.2 + 4 * 3.5 + 12) / 6)

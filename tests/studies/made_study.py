@@ -11,6 +11,7 @@ from amiplan.channels.paths import RadioPaths
 from amiplan.channels.technology import Reason, Routes
 from amiplan.gis.area import LISTED_COLUMNS, CandidateSites, FeederNetwork, InputSource, ServiceArea
 from amiplan.gis.terrain import Terrain
+from amiplan.planner.packet import TIER_COLUMNS
 from amiplan.planner.tables import Deliveries, Links, Plan, StudyResult
 from amiplan.studies.study import KPI_COLUMNS, METER_COLUMNS, Study
 
@@ -417,6 +418,5 @@ def _sessions(services: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _tiers(technologies: tuple[str, ...]) -> pd.DataFrame:
-    rows = [(t, "T0", 40, 0.981, 0.975, -0.006, 4310, 127, 118, 1) for t in technologies[:1]]
-    columns = ["technology", "cell", "n_exchanges", "read_fast", "read_packet", "difference"]
-    return pd.DataFrame(rows, columns=[*columns, "frames_sent", "frames_lost", "retries", "refused"])
+    rows = [(t, "T0", "daily", 40, 0.981, 0.975, -0.006, 0.047, 40.2, 41.0, 4310, 127, 118, 1) for t in technologies[:1]]
+    return pd.DataFrame(rows, columns=list(TIER_COLUMNS))

@@ -39,7 +39,7 @@ def test_a_red_meter_is_told_with_what_limits_the_number_and_the_remedy(study, f
     assert part.startswith("red, ")
     assert "short of the 95% asked for" in part
     assert "building: the walls around the meter take too much" in part
-    assert "a power-line repeater halfway" in part
+    assert "a power-line repeater on the way" in part
 
 
 def test_a_missing_margin_is_told_as_missing(study, folder):

@@ -1,0 +1,92 @@
+"""Which changes are made: the cheapest that mend, confirmed with all of them in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cure_changes import Band
+from .cure_checks import lost_meters, whole_trial
+from .cure_options import Option
+from .cure_trials import cured, p_read_with
+from .patches import Patch
+
+Array = NDArray[Any]
+
+ROUNDS = 6
+"""How often a choice that does not hold with everything in place is made anew."""
+
+
+def confirmed_choice(
+    patch: Patch, options: tuple[Option, ...], prices: dict[str, float]
+) -> tuple[tuple[int, ...], Array, Array]:
+    """Cheapest changes, confirmed with all of them in place: what does not hold there is chosen anew.
+
+    A choice with which a meter is lost that is served now gives up the change that mends fewest, then two, then four.
+    """
+    mine = np.array([one.cures[patch.unserved] for one in options], bool).reshape(len(options), patch.unserved.size)
+    can = mine & np.array([one.allowed and one.n_lost <= 0 for one in options], bool)[:, None]
+    price = np.array([prices[one.kind] for one in options])
+    whole = np.array([isinstance(one.change, Band) for one in options], bool)
+    best: tuple[tuple[int, ...], Array, Array] | None = None
+    n_given_up = 1
+    for _ in range(ROUNDS):
+        option = cheapest_cover(can, price, whole)
+        chosen = tuple(np.unique(option[option >= 0]).tolist())
+        if not chosen:
+            break
+        changes = [options[i].change for i in chosen]
+        tried = whole_trial(patch, changes, patch.replications)
+        p_read = p_read_with(patch, tried)
+        holds = cured(patch, p_read)[patch.unserved]
+        wrong = (option >= 0) & ~holds
+        if lost_meters(patch, changes, tried):
+            fewest = sorted(chosen, key=lambda one: int((option == one).sum()))
+            can[fewest[:n_given_up]] = False
+            n_given_up *= 2
+            continue
+        # what all of them together mend besides comes free with the one that mends most
+        most = int(np.bincount(option[option >= 0]).argmax())
+        confirmed = np.where(holds, np.where(option < 0, most, option), -1)
+        if best is None or (confirmed >= 0).sum() > (best[1] >= 0).sum():
+            best = chosen, confirmed, p_read
+        if not wrong.any():
+            break
+        can[option[wrong], np.flatnonzero(wrong)] = False
+    if best is None:
+        return (), np.full(patch.unserved.size, -1, np.int64), patch.p_arrive.mean(axis=0, dtype=np.float64)
+    chosen, option, p_read = best
+    return tuple(one for one in chosen if (option == one).any()), option, p_read
+
+
+def cheapest_cover(can: Array, price: Array, whole: Array) -> Array:
+    """Which option mends each meter: the lowest price per meter first, until no option mends another.
+
+    Parameters
+    ----------
+    can : (n_options, n_meters) bool;  price : (n_options,)
+    whole : (n_options,) bool, an option that stands for itself: it is taken alone where it mends as many as the others
+        together for less
+
+    Returns
+    -------
+    (n_meters,) option, -1 where none mends it.
+
+    References
+    ----------
+    Greedy weighted set cover: V. Chvatal, Mathematics of Operations Research 4 (3), 1979.
+    """
+    option = np.full(can.shape[1], -1, np.int64)
+    several = can & ~whole[:, None]
+    while (several & (option < 0)).any():
+        newly = (several & (option < 0)).sum(axis=1)
+        best = int(np.argmin(np.where(newly > 0, price / np.maximum(newly, 1), np.inf)))
+        option[several[best] & (option < 0)] = best
+    spent = price[np.unique(option[option >= 0])].sum()
+    for one in np.flatnonzero(whole):
+        n_one, n_others = int(can[one].sum()), int((option >= 0).sum())
+        if n_one and (n_one > n_others or (n_one == n_others and price[one] < spent)):
+            option, spent = np.where(can[one], one, -1), price[one]
+    return option
