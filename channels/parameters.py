@@ -36,6 +36,14 @@ def parameter(
     return field(default=default, metadata=notes)
 
 
+def effective(settings: Any, name: str) -> Any:
+    """The value that counts: that of ``in_force`` where the settings have it there, else the field's own.
+
+    Settings whose fields may leave a number open (a profile decides) tell those numbers in a mapping ``in_force``.
+    """
+    return getattr(settings, "in_force", {}).get(name, getattr(settings, name))
+
+
 def parameters_of(technology: Any) -> list[dict[str, Any]]:
     """Rows of a technology or its class.
 
@@ -47,4 +55,4 @@ def parameters_of(technology: Any) -> list[dict[str, Any]]:
 
 def _parameter_row(instance: Any, item: Field[Any]) -> dict[str, Any]:
     default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc, operator]
-    return {"name": item.name, "value": getattr(instance, item.name), "default": default, **item.metadata}
+    return {"name": item.name, "value": effective(instance, item.name), "default": default, **item.metadata}

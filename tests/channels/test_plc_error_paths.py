@@ -90,8 +90,8 @@ def test_label_bits_of_eight_phases_by_their_distances():
         value = np.arange(8) >> (2 - bit) & 1
         apart = np.abs(points[:, None] - points[None]) ** 2 / 4
         nearest = np.sort(np.min(np.where(value[:, None] != value[None], apart, np.inf), axis=1))
-        half = paths._NEAR if bit == 2 else paths._FAR
-        np.testing.assert_allclose(nearest, 4 * [paths._NEAR] + 4 * [half], rtol=1e-5)
+        half = paths.NEAR if bit == 2 else paths.FAR
+        np.testing.assert_allclose(nearest, 4 * [paths.NEAR] + 4 * [half], rtol=1e-5)
 
 
 def test_a_header_keeps_84_of_97_carriers():
