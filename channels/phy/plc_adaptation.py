@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,20 @@ class Adaptation:
             parts[self.mode_waveform, self.mode_subbands - 1] = self.mode_symbols * self.symbol_bins
         parts[-1, -1] = self.header_symbols * self.symbol_bins
         return np.where(parts < LONGEST_HALF_CYCLES * self.state_of_bin.size, parts, 0.0)
+
+    @cached_property
+    def robust_alone(self) -> Adaptation:
+        """The first mode and the header, for who asks for no other."""
+        return replace(
+            self,
+            waveforms=(self.waveforms[self.mode_waveform[0]],),
+            beta=self.beta[self.mode_waveform[:1]],
+            mode_waveform=np.zeros(1, np.int64),
+            mode_subbands=self.mode_subbands[:1],
+            threshold_db=self.threshold_db[:1],
+            rate_bps=self.rate_bps[:1],
+            mode_symbols=None if self.mode_symbols is None else self.mode_symbols[:1],
+        )
 
     @property
     def n_subbands(self) -> int:

@@ -63,6 +63,7 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         span=one.span,
         erased_db=_erased_db(one, erasure_ratio),
         loss_db=one.loss_db,
+        erasure_ratio=erasure_ratio,
         curves=curves,
     )
     own = [np.flatnonzero(band == number) for number in range(one.n_subbands)]

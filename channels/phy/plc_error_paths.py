@@ -35,8 +35,8 @@ GRID_DB = np.arange(-40.0, 70.0, 0.05)
 PILOT_EVERY, CHANNEL_CARRIERS = 8, 97
 """A header gives up every eighth of the 97 carriers of a channel: 84 remain; after ITU-T G.9904 (10/2012) (B)."""
 
-_HALF_STATES = N_STATES // 2
-_WARM_UP = 32
+HALF_STATES = N_STATES // 2
+WARM_UP = 32
 """Steps of the symbol before that paths may come from; those of weight 10 and 12 last 24 at most."""
 _FLOOR = 1e-15
 """Smallest decay of a bit: 12 of them, as many as lead to any state, stay clear of the subnormal range."""
@@ -44,12 +44,12 @@ _LEAST_SUM, _STEP, _LEAST_SHARE = 1e-40, 0.25, 1e-9
 """Sums this small are taken again, every carrier 6 dB lower."""
 _FREE_DISTANCE, _OUT_OF_REACH = 10, 100.0
 """Bits of the shortest paths, and what they decay by where the sum is too small anyway."""
-_NEAR, _FAR = float(np.sin(np.pi / 8) ** 2), 0.5
+NEAR, FAR = float(np.sin(np.pi / 8) ** 2), 0.5
 """d d / 4 of eight phases, one and two steps apart."""
 _FIRST_DB, _STEP_DB = float(GRID_DB[0]), 0.05
 # what leaving an even state 2j with a 0 sends; an odd one, or a 1, sends the complement
-_SENT = np.array([2, 1]) @ [
-    np.bitwise_count((2 * np.arange(_HALF_STATES) & taps).astype(np.uint16)) & 1 for taps in GENERATORS
+SENT = np.array([2, 1]) @ [
+    np.bitwise_count((2 * np.arange(HALF_STATES) & taps).astype(np.uint16)) & 1 for taps in GENERATORS
 ]
 
 
@@ -123,7 +123,7 @@ def flat_equal_db(
     """
     share = np.ones(LANES)
     for i in range(LANES):
-        weakest = np.float64(rows[i].min()) * (1.0, 0.5, _NEAR)[bits - 1] / beta
+        weakest = np.float64(rows[i].min()) * (1.0, 0.5, NEAR)[bits - 1] / beta
         while _FREE_DISTANCE * weakest * share[i] > _OUT_OF_REACH and share[i] > _LEAST_SHARE:
             share[i] *= _STEP
     while True:
@@ -210,8 +210,8 @@ def _bit_decays(row: Array, bits: int, per_beta: float, decay: Array) -> None:  
     else:
         # eight phases: the last label bit changes next to every phase, the others next to every second
         outer, near = decay[:n], decay[2 * n :]
-        decays(row, _NEAR * per_beta, 0.0, near)
-        decays(row, _FAR * per_beta, 0.0, outer)
+        decays(row, NEAR * per_beta, 0.0, near)
+        decays(row, FAR * per_beta, 0.0, outer)
         for k in range(n):
             outer[k] = np.float32(0.5) * (outer[k] + near[k])
         decay[n : 2 * n] = outer
@@ -225,7 +225,7 @@ def _returning(coded: Array) -> Array:  # pragma: no cover - compiled
     """
     n_steps, total = coded.shape[0] // 2, np.zeros(LANES)
     here, there, weight = np.zeros((N_STATES, LANES)), np.zeros((N_STATES, LANES)), np.ones((4, LANES))
-    for t in range(-_WARM_UP, n_steps):
+    for t in range(-WARM_UP, n_steps):
         at = 2 * (t % n_steps)
         for i in range(LANES):
             weight[1, i], weight[2, i] = coded[at + 1, i], coded[at, i]
@@ -237,7 +237,7 @@ def _returning(coded: Array) -> Array:  # pragma: no cover - compiled
         for i in range(LANES):
             # back on the right path; and a new one leaves it
             there[0, i] = 0.0
-            there[_HALF_STATES, i] += weight[3, i]
+            there[HALF_STATES, i] += weight[3, i]
         here, there = there, here
     return np.asarray(total / n_steps)
 
@@ -246,9 +246,9 @@ def _returning(coded: Array) -> Array:  # pragma: no cover - compiled
 def _one_step(weight: Array, here: Array, there: Array) -> None:  # pragma: no cover - compiled
     """Masses of all states one step on; unsigned places spare the loop its tests and let it be vectorised."""
     one = np.uint64(1)
-    for j in range(np.uint64(_HALF_STATES)):
-        same = np.uint64(_SENT[j])
-        other, even, high = np.uint64(3) - same, j + j, j + np.uint64(_HALF_STATES)
+    for j in range(np.uint64(HALF_STATES)):
+        same = np.uint64(SENT[j])
+        other, even, high = np.uint64(3) - same, j + j, j + np.uint64(HALF_STATES)
         for i in range(np.uint64(LANES)):
             there[j, i] = weight[same, i] * here[even, i] + weight[other, i] * here[even + one, i]
             there[high, i] = weight[other, i] * here[even, i] + weight[same, i] * here[even + one, i]

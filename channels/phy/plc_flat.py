@@ -60,6 +60,7 @@ class Mapping(NamedTuple):
     frame_bytes : (n_waveforms,) reference length
     decay_odds : (n_waveforms, n_places) ln odds of losing a short frame, against `plc_starts.DECAY_LOGS`
     erased_db : (n_waveforms,) what erased symbols cost at the threshold, where a frame is woven as a whole
+    lossy : (n_waveforms, n_grid) ``log_loss`` of woven waveforms when a share of their symbols is lost
     """
 
     beta: Array
@@ -82,6 +83,7 @@ class Mapping(NamedTuple):
     frame_bytes: Array
     decay_odds: Array
     erased_db: Array
+    lossy: Array
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -144,6 +146,31 @@ def woven_db(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def lossy_log_hazards(
+    log_loss: Array, n_symbols: int, block_bytes: float, erasure_ratio: float
+) -> Array:  # pragma: no cover - compiled
+    """(n_grid,) ln hazard of a byte on flat channels, `GRID_DB`, when a share of the symbols is lost."""
+    found_db, out = np.empty(log_loss.size), np.full((log_loss.size, n_symbols + 1), log_loss[0])
+    for i in range(log_loss.size):
+        found_db[i] = _FIRST_DB + _STEP_DB * i
+    _hazards_at(found_db, log_loss, out)
+    return _with_losses(out, block_bytes, erasure_ratio)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hazards_at(found_db: Array, log_loss: Array, out: Array) -> None:  # pragma: no cover - compiled
+    """ln hazard of blocks of a flat SNR; columns: 0, 1, ... of their symbols lost, the last column is left alone."""
+    n_symbols = out.shape[1] - 1
+    for i in range(found_db.size):
+        out[i, 0] = falling_at(found_db[i], log_loss)
+        flat = 10 ** (found_db[i] / 10)
+        for lost in range(1, n_symbols):
+            # copies are taken to be worth the same
+            seen = flat / (2 * flat + 1) * flat * (n_symbols - lost) / n_symbols
+            out[i, lost] = falling_at(decibel(flat_snr(seen, IN_FREQUENCY)), log_loss)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _woven_log_hazards(
     terms: Array, n_carriers: int, w: int, table: Mapping, out: Array
 ) -> None:  # pragma: no cover - compiled
@@ -157,13 +184,7 @@ def _woven_log_hazards(
             # rows beyond the last bin repeat it
             _block(terms, n_carriers, start + min(i, n - 1), w, table, n_symbols, rows[i])
         flat_equal_db(rows, table.bits[w], table.beta[w], order, table.log_sums[w], found_db)
-        for i in range(n):
-            out[start + i, 0] = falling_at(found_db[i], table.log_loss[w])
-            flat = 10 ** (found_db[i] / 10)
-            for lost in range(1, n_symbols):
-                # copies are taken to be worth the same
-                seen = flat / (2 * flat + 1) * flat * (n_symbols - lost) / n_symbols
-                out[start + i, lost] = falling_at(decibel(flat_snr(seen, IN_FREQUENCY)), table.log_loss[w])
+        _hazards_at(found_db[:n], table.log_loss[w], out[start : start + n])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from .plc_curve_fit import Curves
 from .plc_curves import log_hazard_per_byte, log_odds
 from .plc_error_paths import GRID_DB, block_carriers, code_order, flat_log_sums
-from .plc_flat import BITS_STEP, BLOCK_SYMBOLS, DETECTORS, FIRST_BITS, LAST_BITS, WEAVES, Mapping
+from .plc_flat import (
+    BITS_STEP,
+    BLOCK_SYMBOLS,
+    DETECTORS,
+    FIRST_BITS,
+    LAST_BITS,
+    WEAVES,
+    Mapping,
+    lossy_log_hazards,
+)
 from .plc_starts import DECAY_LOGS, MOST_LOG_ODDS
 from .plc_uncoded import bit_error_ratio
 from .plc_waveforms import WAVEFORMS, Waveform
@@ -31,6 +40,7 @@ def mapping(
     span: Array | None = None,
     erased_db: Array | None = None,
     loss_db: float = 0.0,
+    erasure_ratio: float = 0.0,
     curves: Curves | None = None,
 ) -> Mapping:
     """Tables of some waveforms on one band.
@@ -51,6 +61,8 @@ def mapping(
         What erased symbols cost, see `Mapping`; None for nothing.
     loss_db
         Implementation loss.
+    erasure_ratio
+        Share of symbols lost where each stands or falls by itself, 0 to 1.
 
     Returns
     -------
@@ -75,12 +87,13 @@ def mapping(
     bits = np.array([wave.bits for wave in waves])
     n_used = np.array([own.size for own in used])
     per_symbol = bits / np.array([wave.repetition for wave in waves]) * np.where(coded, 0.5, 1.0)
+    block_bytes = n_used * symbols * per_symbol / 8
     return Mapping(
         scales,
         np.array([WEAVES[wave.interleaving] for wave in waves], np.int64),
         bits,
         np.array(detectors, np.int64),
-        n_used * symbols * per_symbol / 8,
+        block_bytes,
         log_loss,
         np.array([_log_sums(name, scale, own.size) for name, scale, own in zip(names, scales, used, strict=True)]),
         _side_by_side(used),
@@ -96,6 +109,7 @@ def mapping(
         np.array([float(wave.reference_bytes) for wave in waves]),
         np.array([_decay_odds(*row) for row in zip(waves, scales, erased, log_loss, strict=True)]),
         erased,
+        np.array([_lossy(*row, erasure_ratio) for row in zip(waves, symbols, block_bytes, log_loss, strict=True)]),
     )
 
 
@@ -129,6 +143,13 @@ def _log_loss(name: str, loss_db: float, curves: Curves | None, short: bool) -> 
         return np.zeros(GRID_DB.size)
     odds = log_odds(name, GRID_DB - loss_db, WAVEFORMS[name].reference_bytes, curves=curves)
     return np.asarray(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS))
+
+
+def _lossy(wave: Waveform, n_symbols: int, block_bytes: float, log_loss: Array, erasure_ratio: float) -> Array:
+    """Row of `Mapping.lossy`; zeros where a frame is woven as a whole, and nobody asks."""
+    if wave.interleaving == "frame":
+        return np.zeros(GRID_DB.size)
+    return np.asarray(lossy_log_hazards(log_loss, int(n_symbols), float(block_bytes), float(erasure_ratio)))
 
 
 def _decay_odds(wave: Waveform, beta: float, erased_db: float, log_odds: Array) -> Array:

@@ -23,7 +23,7 @@ def adaptive_modes(channels: Channels, frame: str) -> tuple[Mode, ...]:
     ['DBPSK_CC', 'DBPSK', 'DQPSK_CC', 'D8PSK_CC', 'DQPSK', 'D8PSK']
     """
     carried = [mode for mode in modes(channels) if FRAME_TYPES[frame].robust or not mode.robust]
-    return tuple(sorted(carried, key=lambda mode: (mode.rate_bps, -_threshold_db(mode))))
+    return tuple(sorted(carried, key=lambda mode: (mode.rate_bps, -threshold_db(mode))))
 
 
 def prime_adaptation(
@@ -46,7 +46,7 @@ def prime_adaptation(
     pilot = np.arange(CARRIERS_PER_CHANNEL * channels.n_channels) % CARRIERS_PER_CHANNEL == 0
     return adaptation(
         [(mode.waveform.name, 1) for mode in table],
-        np.array([_threshold_db(mode) for mode in table]) + loss_db + reserve,
+        np.array([threshold_db(mode) for mode in table]) + loss_db + reserve,
         [mode.rate_bps for mode in table],
         header=header,
         header_threshold_db=header_snr_db(header, RELIABLE_HEADER) + loss_db,
@@ -61,6 +61,6 @@ def prime_adaptation(
     )
 
 
-def _threshold_db(mode: Mode) -> float:
+def threshold_db(mode: Mode) -> float:
     """Flat SNR at which a tenth of frames of the reference length is lost [dB]."""
     return float(plc_curves.threshold_db(mode.waveform.name, mode.waveform.reference_bytes))

@@ -215,11 +215,11 @@ def psdu_airtime_s(psdu_bytes: Array, mode: Mode, frame: str) -> Array:
 
 
 def frame_error_ratio(snr_db: Array, payload_bytes: Array, mode: Mode, frame: str, loss_db: float) -> Array:
-    """Probability that preamble, header or payload of a frame is lost.
+    """Probability that preamble, header or payload of a frame is lost, all at the same effective SNR.
 
     Parameters
     ----------
-    snr_db : (n,) effective SNR of the mode's carriers [dB];  payload_bytes : (n,) above 0
+    snr_db : (n,) effective SNR of the mode's carriers [dB];  payload_bytes : (n,) behind the header, above 0
     loss_db
         Implementation loss [dB].
 
@@ -227,13 +227,33 @@ def frame_error_ratio(snr_db: Array, payload_bytes: Array, mode: Mode, frame: st
     -------
     (n,) 0 to 1, from the stored curves of header and payload.
     """
-    kind = _frame_type(mode, frame)
+    psdu_bytes = np.asarray(payload_bytes) + _frame_type(mode, frame).in_header_bytes
+    head = header_error_ratio(snr_db, frame, loss_db)
+    return np.asarray(1 - (1 - head) * (1 - payload_error_ratio(snr_db, psdu_bytes, mode, frame, loss_db)))
+
+
+def header_error_ratio(snr_db: Array, frame: str, loss_db: float, preamble_snr_db: float = PREAMBLE_SNR_DB) -> Array:
+    """Probability that preamble or header of a frame is missed.
+
+    Parameters
+    ----------
+    snr_db : (n,) effective SNR of the frame type's most robust mode on all carriers [dB]
+    loss_db, preamble_snr_db
+        Implementation loss, and the SNR before it at which half of the preambles are found [dB].
+    """
+    kind = FRAME_TYPES[frame]
     snr = np.asarray(snr_db, dtype=np.float64) - loss_db
-    above = snr + kind.boost_db - PREAMBLE_SNR_DB
-    found = 0.5 * (1 + np.tanh(0.5 * PREAMBLE_SLOPE_PER_DB * above))
-    header = plc_curves.error_ratio(kind.header, snr, WAVEFORMS[kind.header].reference_bytes)
-    payload = plc_curves.error_ratio(mode.waveform.name, snr, np.asarray(payload_bytes))
-    return np.asarray(1 - found * (1 - header) * (1 - payload))
+    found = 0.5 * (1 + np.tanh(0.5 * PREAMBLE_SLOPE_PER_DB * (snr + kind.boost_db - preamble_snr_db)))
+    return np.asarray(
+        1 - found * (1 - plc_curves.error_ratio(kind.header, snr, WAVEFORMS[kind.header].reference_bytes))
+    )
+
+
+def payload_error_ratio(snr_db: Array, psdu_bytes: Array, mode: Mode, frame: str, loss_db: float) -> Array:
+    """Probability that what stands behind the header of a frame with a MAC frame of that size is lost; (n,) each."""
+    rest = np.maximum(np.asarray(psdu_bytes) - _frame_type(mode, frame).in_header_bytes, 1)
+    snr = np.asarray(snr_db, dtype=np.float64) - loss_db
+    return np.asarray(plc_curves.error_ratio(mode.waveform.name, snr, rest))
 
 
 def _frame_type(mode: Mode, frame: str) -> FrameType:

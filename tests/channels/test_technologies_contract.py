@@ -8,6 +8,7 @@ from amiplan.channels.draws import Draws
 from amiplan.channels.parameters import parameters_of
 from amiplan.channels.paths import CablePaths, Clutter, Enclosure, RadioPaths
 from amiplan.channels.powerline.cables import cable_named
+from amiplan.channels.powerline.scenarios import LineScenario
 from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies import all_technologies, technology
 from amiplan.channels.technology import DOWN, UP, Exchanges, Influence, Medium, Technology
@@ -187,11 +188,13 @@ def move_tx_power(tech):
 
 
 def move_noise(tech):
-    before, after = margins(tech, world(tech)), margins(tech, world(tech), Scenario(noise_offset_db=10.0))
-    if wired(tech):  # symbols lost to impulses put a ceiling on the effective SNR: strong links hardly move
-        lowers(before, after, share=0.5)
-    else:
-        lowers(before, after, by_db=10.0)
+    if not wired(tech):
+        lowers(margins(tech, world(tech)), margins(tech, world(tech), Scenario(noise_offset_db=10.0)), by_db=10.0)
+        return
+    # impulses put a ceiling on the effective SNR of strong links, and emitters hide the background of others
+    calm, line = dataclasses.replace(tech, emitter_ratio=0.0), LineScenario(severity="quiet")
+    silent = Scenario(powerline=line, noise_offset_db=45.0), Scenario(powerline=line, noise_offset_db=60.0)
+    lowers(*(margins(calm, world(tech), scenario) for scenario in silent))
 
 
 def move_traffic(tech):

@@ -14,7 +14,16 @@ from amiplan.studies.export import FILES, STAMP, write_results
 from amiplan.studies.layers import transformer_area_layer
 from amiplan.studies.study import KPI_COLUMNS, METER_COLUMNS
 
-LAYERS = ["service_area", "transformer_areas", "links", "meters", "sites", "sites_proposed", "qa_issues", "layer_styles"]
+LAYERS = [
+    "service_area",
+    "transformer_areas",
+    "links",
+    "meters",
+    "sites",
+    "sites_proposed",
+    "qa_issues",
+    "layer_styles",
+]
 
 
 @pytest.fixture(scope="module")
