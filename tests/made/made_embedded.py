@@ -21,10 +21,11 @@ TOLERANCE = {"served": 0.01, "eac": 0.01, "sites": 0.0, "meters": 0.0}
 
 
 def quick(area: str, replications: int = 2, tier: str = "fast") -> Case:
-    """A shipped case with few replications, in the fast tier unless told."""
+    """A shipped case with few replications, in the fast tier unless told, and without computed cures."""
     case = read_case(embedded_cases()[area])
     simulation = replace(case.settings.simulation, replications=replications, tier=tier)
-    return replace(case, settings=replace(case.settings, simulation=simulation))
+    remedies = replace(case.settings.remedies, compute=False)
+    return replace(case, settings=replace(case.settings, simulation=simulation, remedies=remedies))
 
 
 def figures(study: Study) -> dict[str, Any]:
