@@ -21,9 +21,10 @@ from ..mac.plc.exchange import LegCost, Moment, Polling, outcome_of
 from ..paths import CablePaths
 from ..phy import g3_ofdm
 from ..phy.g3_tables import bands_table, modes_table, rates_table, symbols_table
+from ..phy.plc_adaptation import Adaptation
 from ..powerline.assess import assess_links
 from ..powerline.g3_parameters import G3Parameters
-from ..powerline.views import FeederView, LinkNumbers, feeder_view, link_numbers
+from ..powerline.on_cables import OnCables
 from ..routing.cable_links import area_of_nodes, best_link, reasons, tree_routes
 from ..routing.cheapest_tree import Graph, cheapest_tree, hop_merit
 from ..routing.link_cost import COST_BIT, directional_cost, is_weak, link_cost, merit, relay_cost
@@ -33,15 +34,12 @@ from ..scenario import Scenario
 from ..technology import (
     CourseStep,
     Exchanges,
-    Influence,
     LinkQuality,
     Load,
-    Medium,
     Outcome,
     Reach,
     Reason,
     Routes,
-    Siting,
 )
 
 Array = NDArray[Any]
@@ -51,22 +49,11 @@ MODULATION_COST = {1: 3, 2: 2, 3: 1, 4: 0}
 
 
 @dataclass(frozen=True)
-class G3Plc(G3Parameters):
+class G3Plc(G3Parameters, OnCables):
     """G3-PLC with LOADng-style routing and a polling concentrator at each transformer."""
 
     name: ClassVar[str] = "g3_plc"
     label: ClassVar[str] = "G3-PLC"
-    media: ClassVar[tuple[Medium, ...]] = (Medium.POWERLINE,)
-    siting: ClassVar[Siting] = Siting.TRANSFORMER
-    influences: ClassVar[tuple[Influence, ...]] = (
-        Influence.DISTANCE,
-        Influence.CABLE,
-        Influence.LOAD_IMPEDANCE,
-        Influence.NOISE,
-        Influence.TX_POWER,
-        Influence.DENSITY,
-        Influence.TRAFFIC,
-    )
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -74,9 +61,9 @@ class G3Plc(G3Parameters):
         return tuple(mode.name for mode in self.table)
 
     @property
-    def exchange_policy(self) -> str:
-        """The concentrator asks."""
-        return "pull"
+    def own_adaptation(self) -> Adaptation:
+        """Modes of the band in use."""
+        return self.adaptation(self.state_of_bin, self.mains_hz)
 
     def assess(self, paths: CablePaths, scenario: Scenario, draws: Draws) -> LinkQuality:
         """What each link can carry in one replication.
@@ -84,15 +71,7 @@ class G3Plc(G3Parameters):
         ``snr_*_db`` is the effective SNR on the carriers of the chosen mode (of the robust mode where there is none),
         the margin always that of the robust mode on all carriers.
         """
-        return assess_links(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws)
-
-    def feeder_view(self, paths: CablePaths, scenario: Scenario, draws: Draws, site: int) -> FeederView:
-        """One area as its concentrator sees it and is seen, carrier by carrier; see `powerline.views.feeder_view`."""
-        return feeder_view(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws, site)
-
-    def link_numbers(self, paths: CablePaths, scenario: Scenario, draws: Draws, link: int) -> LinkNumbers:
-        """Every number of the link in one row of the paths; see `powerline.views.link_numbers`."""
-        return link_numbers(paths, self, self.adaptation(self.state_of_bin, self.mains_hz), scenario, draws, link)
+        return assess_links(paths, self, self.own_adaptation, scenario, draws)
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
         """Probability that one frame with a PSDU of ``n_bytes`` is lost: preamble, header or payload.

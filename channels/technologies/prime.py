@@ -23,23 +23,20 @@ from ..phy.plc_adaptation import Adaptation
 from ..phy.prime_adaptation import adaptive_modes
 from ..phy.prime_tables import channels_table, frames_table, modes_table
 from ..powerline.assess import assess_links
+from ..powerline.on_cables import OnCables
 from ..powerline.prime_parameters import PrimeParameters
-from ..powerline.views import FeederView, LinkNumbers, feeder_view, link_numbers
 from ..routing.cable_links import area_of_nodes, best_link, reasons, tree_routes
 from ..routing.prime_tree import NO_SWITCH_LEFT, TOO_DEEP, Registered, registered_tree
 from ..scenario import Scenario
 from ..technology import (
     CourseStep,
     Exchanges,
-    Influence,
     LinkQuality,
     Load,
-    Medium,
     Outcome,
     Reach,
     Reason,
     Routes,
-    Siting,
 )
 
 Array = NDArray[Any]
@@ -49,32 +46,16 @@ LEGACY = "prime legacy"
 
 
 @dataclass(frozen=True)
-class Prime(PrimeParameters):
+class Prime(PrimeParameters, OnCables):
     """PRIME with registered meters, some of them switches, and a polling base node at each transformer."""
 
     name: ClassVar[str] = "prime"
     label: ClassVar[str] = "PRIME"
-    media: ClassVar[tuple[Medium, ...]] = (Medium.POWERLINE,)
-    siting: ClassVar[Siting] = Siting.TRANSFORMER
-    influences: ClassVar[tuple[Influence, ...]] = (
-        Influence.DISTANCE,
-        Influence.CABLE,
-        Influence.LOAD_IMPEDANCE,
-        Influence.NOISE,
-        Influence.TX_POWER,
-        Influence.DENSITY,
-        Influence.TRAFFIC,
-    )
 
     @property
     def modes(self) -> tuple[str, ...]:
         """Names of the modes, robust first, then by rate."""
         return tuple(mode.name for mode in self.table)
-
-    @property
-    def exchange_policy(self) -> str:
-        """The base node asks."""
-        return "pull"
 
     def legacy(self, paths: CablePaths, draws: Draws) -> Array:
         """Nodes of version 1.3.6 in a network of 1.4, (n_nodes,) bool; base nodes are of the network's own version."""
@@ -89,7 +70,7 @@ class Prime(PrimeParameters):
         type, which takes twice the time, and a pair with a meter of 1.3.6 keeps the answer for type A.
         """
         mac = self.mac
-        own = assess_links(paths, self, self.adaptation(mac.data_frame), scenario, draws)
+        own = assess_links(paths, self, self.own_adaptation, scenario, draws)
         if not mac.mixed or paths.n_links == 0:
             return own
         old = assess_links(paths, self, self.adaptation("A"), scenario, draws)
@@ -104,20 +85,10 @@ class Prime(PrimeParameters):
             }
         )
 
-    def _view_adaptation(self) -> Adaptation:
+    @property
+    def own_adaptation(self) -> Adaptation:
         """Modes of the network's own frame type."""
         return self.adaptation(self.mac.data_frame)
-
-    def feeder_view(self, paths: CablePaths, scenario: Scenario, draws: Draws, site: int) -> FeederView:
-        """One area as its base node sees it and is seen, carrier by carrier; see `powerline.views.feeder_view`.
-
-        Modes are those of the network's own frame type, also where a meter is of version 1.3.6.
-        """
-        return feeder_view(paths, self, self._view_adaptation(), scenario, draws, site)
-
-    def link_numbers(self, paths: CablePaths, scenario: Scenario, draws: Draws, link: int) -> LinkNumbers:
-        """Every number of the link in one row of the paths, likewise; see `powerline.views.link_numbers`."""
-        return link_numbers(paths, self, self._view_adaptation(), scenario, draws, link)
 
     def packet_error_ratio(self, snr_db: Array, mode: Array, n_bytes: Array) -> Array:
         """Probability that one MAC frame of ``n_bytes`` is lost: preamble, header or payload.
