@@ -13,6 +13,7 @@ from .report_tables import REMEDY_WORDS, Table
 from .states import count, slug
 from .study import Study
 from .styles import BY_WORD
+from .words import percent
 
 MOST_ROWS = 200
 """Meters that a table shows, the least read first; all of them stand in cures.csv."""
@@ -124,11 +125,11 @@ def _line(row: dict[Any, Any], level: float) -> tuple[str, ...]:
         f"{row['missing_db']:.1f} dB" if np.isfinite(row["missing_db"]) else _NONE,
         str(row["receiver"]),
         _source(row),
-        _percent(row["p_read"]),
+        percent(row["p_read"]),
         *(_tried(row, name, level) for name in TRIED),
         str(row["other_media"]) or _NONE,
         f"{chosen} ({row['cure_at']})" if row["cure_at"] else chosen,
-        _percent(row["p_cured"]) if row["cure_at"] else _NONE,
+        percent(row["p_cured"]) if row["cure_at"] else _NONE,
     )
 
 
@@ -144,7 +145,7 @@ def _tried(row: dict[Any, Any], name: str, level: float) -> str:
         return _NONE
     place = str(row[{"p_repeater": "repeater_at", "p_filter": "filter_at", "p_other_phase": "phase",
                      "p_other_band": "band"}[name]])  # fmt: skip
-    return f"{'✓ ' if row[name] >= level else ''}{_percent(row[name])}, {place}"
+    return f"{'✓ ' if row[name] >= level else ''}{percent(row[name])}, {place}"
 
 
 def place_lines(places: pd.DataFrame) -> Table:
@@ -157,7 +158,3 @@ def place_lines(places: pd.DataFrame) -> Table:
     )  # fmt: skip
     foot = (f"{count(len(places))} changes", "", "", count(int(places["n_meters"].sum())))
     return Table("Changes that are chosen and paid for", head, lines, (False, False, False, True), foot)
-
-
-def _percent(share: Any) -> str:
-    return f"{100.0 * float(share):.1f} %"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ..gis.audit import CODES
+from .explain_power_line import Terms, cable_rows, cures, on_the_cable
 from .settings import UserError
+from .words import percent
 
 _WORDS = {
     "budget": "the link budget is short: path loss, shadowing and enclosure together exceed what the radio can bridge",
@@ -55,16 +56,6 @@ _COLUMNS = (
 N_NEAREST = 5
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """What ``run.json`` says about the study: the words for technologies, what served means, how far links go."""
-
-    labels: dict[str, str] = field(default_factory=dict)
-    read_probability: float = 0.95
-    service: str = ""
-    longest_link_m: dict[str, float] = field(default_factory=dict)
-
-
 def explanation(folder: Path, meter_id: str) -> str:
     """What the study found for one meter: per technology the verdict, what limits, the margin and the remedy.
 
@@ -89,7 +80,7 @@ def explanation(folder: Path, meter_id: str) -> str:
     lines.append(f"  {_given(str(mine['data_flag'].iloc[0]))}")
     lines += [f"  Asked for: {terms.service.rstrip('.')}." if terms.service else ""]
     several = len(set(mine["scenario"])) > 1
-    cable = _cable_rows(folder, meter_id)
+    cable = cable_rows(folder, meter_id)
     for (scenario, technology), group in mine.groupby(["scenario", "technology"], sort=False):
         label = terms.labels.get(str(technology), str(technology))
         where = f" in scenario {scenario}" if several else ""
@@ -97,10 +88,10 @@ def explanation(folder: Path, meter_id: str) -> str:
         limited = np.isfinite(terms.longest_link_m.get(str(technology), np.inf))
         by_wire = bool(limited or (cable["technology"] == technology).any())
         lines += [f"  {line}" for line in _way(group.iloc[0], by_wire)]
-        lines += [f"  {line}" for line in _on_the_cable(cable, str(scenario), str(technology), terms)]
+        lines += [f"  {line}" for line in on_the_cable(cable, str(scenario), str(technology), terms)]
         lines += [f"  {_service(row, terms)}" for row in group.to_dict("records")]
         lines += [f"  {line}" for line in _cause(group, by_wire)]
-        lines += [f"  {line}" for line in _cures(folder, meter_id, str(scenario), str(technology), terms)]
+        lines += [f"  {line}" for line in cures(folder, meter_id, str(scenario), str(technology), terms)]
     return "\n".join(line for i, line in enumerate(lines) if line or i > 1)
 
 
@@ -112,14 +103,14 @@ def _nearest(meter_id: str, rows: pd.DataFrame) -> str:
     return f"ids look like {', '.join(names[:3])}"
 
 
-def _terms(folder: Path) -> _Terms:
+def _terms(folder: Path) -> Terms:
     path = folder / "run.json"
     if not path.is_file():
-        return _Terms()
+        return Terms()
     record = json.loads(path.read_text(encoding="utf-8"))
     labels = {str(one["technology"]): str(one["label"]) for one in record["technologies"]}
     longest = {str(one["technology"]): float(one.get("max_link_length_m", np.inf)) for one in record["technologies"]}
-    return _Terms(labels, float(record["read_probability"]), str(record["service"]), longest)
+    return Terms(labels, float(record["read_probability"]), str(record["service"]), longest)
 
 
 def _listed(code: str) -> str:
@@ -143,11 +134,11 @@ def _verdict(group: pd.DataFrame) -> str:
     return f"red, {int((~served).sum())} of {len(group)} services not served"
 
 
-def _service(row: dict[Hashable, Any], terms: _Terms) -> str:
+def _service(row: dict[Hashable, Any], terms: Terms) -> str:
     needed = terms.read_probability
     p, p95 = float(row["p_read_deadline"]), float(row["latency_p95_s"])
     against = "at least" if row["served"] else "short of"
-    text = f"{row['service']}: read by the deadline with {_percent(p)}, {against} the {needed:.0%} asked for"
+    text = f"{row['service']}: read by the deadline with {percent(p)}, {against} the {needed:.0%} asked for"
     if np.isfinite(p95):
         text += f"; 95 % of the reads take at most {_duration(p95)}"
     return text + "."
@@ -169,49 +160,9 @@ def _cause(group: pd.DataFrame, by_wire: bool) -> list[str]:
     return lines
 
 
-_TRIED = (
-    ("repeater", "repeater_at", "a repeater at {}"),
-    ("filter", "filter_at", "a filter at {}"),
-    ("other_phase", "phase", "another phase ({})"),
-    ("other_band", "band", "the band {}"),
-)
-
-
-def _cures(folder: Path, meter_id: str, scenario: str, technology: str, terms: _Terms) -> list[str]:
-    """What was tried for one meter on its power line; nothing where nothing was."""
-    path = folder / "cures.csv"
-    if not path.is_file():
-        return []
-    rows = pd.read_csv(path, dtype={"meter_id": str, "source_id": str}, keep_default_na=True)
-    mine = rows[(rows["meter_id"] == meter_id) & (rows["technology"] == technology) & (rows["scenario"] == scenario)]
-    return [line for row in mine.to_dict("records") for line in _cure_lines(row, terms.read_probability)]
-
-
-def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
-    lines = []
-    who = {"itself": "the meter itself", "concentrator": "the concentrator"}.get(str(row["receiver"]), row["receiver"])
-    if pd.notna(row["source_id"]) and row["source_id"]:
-        lines.append(
-            f"Noise: {who} does not hear enough; without the devices at {row['source_id']} ({row['source_where']}) the "
-            f"signal would stand {row['source_db']:.0f} dB higher there, mean over the failing draws."
-        )
-    tried = [
-        f"{words.format(row[place])}: {_percent(row[f'p_{kind}'])}{' (enough)' if row[f'p_{kind}'] >= level else ''}"
-        for kind, place, words in _TRIED
-        if pd.notna(row[f"p_{kind}"])
-    ]
-    if tried:
-        lines.append(f"Tried, one at a time, read by the deadline with {'; '.join(tried)}.")
-    if pd.notna(row["band_needs"]) and row["p_other_band"] >= level:
-        lines.append(f"  That band needs leave: {row['band_needs']}.")
-    if pd.notna(row["cure_at"]):
-        lines.append(f"Chosen: {row['cure_at']}; with all that is chosen in its area {_percent(row['p_cured'])}.")
-    return lines
-
-
 def _why_despite_margin(row: pd.Series, by_wire: bool) -> str:
     """How a positive median margin and a red meter go together."""
-    share = _percent(row["p_link"])
+    share = percent(row["p_link"])
     if row["hops"] > 1 and row["p_link"] < 0.5:
         return (
             f"Its own link has margin, but the whole way stands in only {share} of the draws: it is cut further on, "
@@ -241,60 +192,8 @@ def _way(row: pd.Series, by_wire: bool) -> list[str]:
     heard = f"; heard by {row['n_servers']:.1f} sites on average" if row["n_servers"] > 1.5 else ""
     return [
         f"Way: {way} to {row['server_id']}; {gap}; over all draws of {drawn} one "
-        f"frame gets through with {_percent(row['p_link'])}{heard}."
+        f"frame gets through with {percent(row['p_link'])}{heard}."
     ]
-
-
-def _cable_rows(folder: Path, meter_id: str) -> pd.DataFrame:
-    """Rows of ``powerline.parquet`` for one meter; none where an older version wrote the folder."""
-    path = folder / "powerline.parquet"
-    if not path.is_file():
-        return pd.DataFrame(columns=["scenario", "technology"])
-    return pd.read_parquet(path, filters=[("meter_id", "==", meter_id)])
-
-
-def _on_the_cable(rows: pd.DataFrame, scenario: str, technology: str, terms: _Terms) -> list[str]:
-    """The numbers of the direct link to the concentrator, as the first replication drew them."""
-    mine = rows[(rows["scenario"] == scenario) & (rows["technology"] == technology)]
-    longest_m = terms.longest_link_m.get(technology, np.inf)
-    lines = []
-    for row in mine.to_dict("records"):
-        phase = f"on {row['phase']}" if len(str(row["phase"])) == 2 else "on all three phases"
-        lines.append(
-            f"On the cable (first draw): {_length(row['distance_m'])} from {row['site_id']}, {phase}; its modem sees "
-            f"{row['access_ohm']:.1f} ohm and {row['noise_dbuv']:.0f} dBuV of noise in one carrier; "
-            f"{_direct_link(row, longest_m)}."
-        )
-    return lines
-
-
-def _direct_link(row: dict[Hashable, Any], longest_m: float) -> str:
-    """What the direct link is good for; no number where nothing arrives, or where the study did not look."""
-    if row["distance_m"] > longest_m:
-        return (
-            f"the cable is longer than max_link_length_m = {longest_m:g} m, so the study has no direct link between "
-            "them: this meter can only be read over others"
-        )
-    if not np.isfinite([row["snr_up_db"], row["snr_down_db"]]).any():
-        return "what each of the two sends is too weak at the other to be received, so there is no direct mode"
-    loss = row["attenuation_db"]
-    arrives = f"the concentrator's signal arrives {loss:.0f} dB below its source, " if np.isfinite(loss) else ""
-    return (
-        f"{arrives}SNR {_snr(row['snr_up_db'], 'up')} and {_snr(row['snr_down_db'], 'down')}, means over the carriers; "
-        f"fastest direct mode {row['mode_up']} up, {row['mode_down']} down"
-    )
-
-
-def _length(distance_m: float) -> str:
-    return f"{distance_m:.0f} m" if np.isfinite(distance_m) else "an unknown length of cable"
-
-
-def _snr(value_db: float, way: str) -> str:
-    return f"{value_db:.0f} dB {way}" if np.isfinite(value_db) else f"none {way} (nothing arrives)"
-
-
-def _percent(p: float) -> str:
-    return f"{100.0 * float(p):.1f} %"
 
 
 def _duration(seconds: float) -> str:

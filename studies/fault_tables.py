@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .area_tables import clock, percent
 from .report_tables import Table
 from .states import count
 from .study import Study
+from .words import clock, percent
 
 FAULT_WORDS = {
     "feeder_moved": "Feeder moved",

@@ -12,12 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
-from .area_tables import area_sections, severity_figure, severity_table
+from .area_tables import area_sections
 from .cure_tables import cure_sections, guess_note
 from .fault_tables import fault_sentences, fault_table
 from .feeder_pictures import feeder_figures
 from .maps import best_technology_map, technology_map, views
 from .report_tables import Standing, Table
+from .severity_tables import severity_figure, severity_summary, severity_table
 from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD
@@ -65,6 +66,7 @@ def _content(study: Study) -> dict[str, Any]:
         "cash_json": safe_json(figure_json(cash_figure(study))),
         "areas": _areas(study),
         "severities": severity_table(study),
+        "severity_summary": severity_summary(study),
         "severity_json": safe_json(figure_json(severity_figure(study))) if len(study.severities) else "",
         "fault_sentences": fault_sentences(study),
         "faults": fault_table(study),

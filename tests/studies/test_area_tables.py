@@ -12,11 +12,13 @@ import pytest
 from amiplan.planner.area_rows import AREA_COLUMNS
 from amiplan.planner.faults import FAULT_COLUMNS
 from amiplan.planner.severities import SEVERITY_COLUMNS
-from amiplan.studies.area_tables import area_sections, clock, severity_figure, severity_table
+from amiplan.studies.area_tables import area_sections
 from amiplan.studies.export import write_results
 from amiplan.studies.fault_tables import fault_sentences, fault_table
 from amiplan.studies.report import render_report
 from amiplan.studies.run import run
+from amiplan.studies.severity_tables import severity_figure, severity_summary, severity_table
+from amiplan.studies.words import clock
 from amiplan.studies.workers import Workers
 
 N_AREAS = 8
@@ -108,6 +110,18 @@ def test_severities_stand_side_by_side(told):
     assert len(figure.data[0].x) == N_AREAS
 
 
+def test_severities_are_summed_over_all_areas(told):
+    table = severity_summary(told)
+    assert [row[:2] for row in table.rows] == [
+        (told.label(name), word) for name in ("g3_plc", "wisun_fan") for word in ("quiet", "harsh")
+    ]
+    assert [row[2] for row in table.rows] == list(severity_table(told).foot[2:])
+    rows = told.severities[(told.severities["technology"] == "g3_plc") & (told.severities["severity"] == "harsh")]
+    assert table.rows[1][3] == str(int(rows["n_served"].sum()))
+    assert table.rows[1][5].startswith("T2: ")
+    assert len({len(table.head), len(table.numeric), *map(len, table.rows)}) == 1
+
+
 def test_a_fault_is_told_in_a_sentence(told):
     moved, alone = fault_sentences(told)
     assert moved.endswith(
@@ -129,6 +143,7 @@ def test_a_study_without_power_lines_or_faults_has_no_such_sections(study):
     plain = replace(study, results=tuple(replace(one, areas=None) for one in study.results))
     assert area_sections(plain) == []
     assert severity_table(plain) is None
+    assert severity_summary(plain) is None
     assert fault_table(plain) is None
     html = render_report(plain)
     assert 'id="areas"' not in html

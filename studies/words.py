@@ -1,0 +1,45 @@
+"""Shares and times as a planner says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NONE = "–"
+"""Where there is nothing to say."""
+
+
+def percent(share: Any) -> str:
+    """A share with one decimal.
+
+    >>> percent(0.9712)
+    '97.1 %'
+    """
+    return f"{100.0 * float(share):.1f} %"
+
+
+def interval(share: Any, low: Any, high: Any) -> str:
+    """A share and its interval, which is left out where it has no width.
+
+    >>> interval(0.9, 0.85, 0.95), interval(1.0, 1.0, 1.0)
+    ('90.0 % (85.0 to 95.0)', '100.0 %')
+    """
+    ends = f"{100.0 * float(low):.1f}", f"{100.0 * float(high):.1f}"
+    return percent(share) + (f" ({ends[0]} to {ends[1]})" if ends[0] != ends[1] else "")
+
+
+def clock(seconds: Any) -> str:
+    """A time as a planner says it.
+
+    >>> [clock(value) for value in (42.4, 754, 9000, float("inf"), float("nan"))]
+    ['42 s', '12.6 min', '2.5 h', 'not all', '–']
+    """
+    value = float(seconds)
+    if np.isnan(value):
+        return NONE
+    if np.isinf(value):
+        return "not all"
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
