@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..mac.g3.join import JoinSettings
 from ..parameters import parameter
 from ..routing.link_cost import CostWeights
-from ..routing.loadng import LoadngSettings
+from ..routing.loadng_settings import LoadngSettings
 from ..routing.route_upkeep import Upkeep
 from .g3_profiles import AS_PROFILE, PROFILE_NUMBERS, PROFILES, in_force
 from .network_parameters import NetworkParameters
@@ -133,6 +133,14 @@ class G3NetworkParameters(NetworkParameters):
         30.0, "s", "pause before a failed search begins again (adpRREQWait)", "ITU-T G.9903", confidence="C",
         minimum=0, maximum=3600,
     )  # fmt: skip
+    rreq_guided: bool = parameter(
+        True,
+        "",
+        "relays that have a route to the destination send a request along it alone (adpUnicastRREQGenEnable); "
+        "false: every request floods the whole network",
+        "ITU-T G.9903; default and what a relay does then uncertain",
+        confidence="C",
+    )
     rreq_delay_low_lqi_s: float = parameter(
         1.5, "s", "longest delay of a request relayed over a poor link (adpDelayLowLQI)",
         "vendors' conformance settings", minimum=0, maximum=60,
@@ -226,6 +234,7 @@ class G3NetworkParameters(NetworkParameters):
             rrep_wait_s=told["rrep_wait_s"],
             rreq_retries=self.rreq_retries,
             rreq_wait_s=self.rreq_wait_s,
+            rreq_guided=self.rreq_guided,
             route_ttl_s=60 * self.route_ttl_min,
             blacklist_ttl_s=60 * self.blacklist_ttl_min,
             table_size=self.routing_table_size,

@@ -59,10 +59,11 @@ class PrimeForming(NetworkParameters):
         maximum=3600,
     )
     promotion_rest_s: float = parameter(
-        60.0,
+        30.0,
         "s",
-        "first rest of the base node that promoted somebody for a node, doubled up to eight times",
-        "a choice",
+        "time that the base node gives a node to register over the terminal it promoted, before it promotes the next "
+        "that offered itself; where all were tried in vain it doubles up to eight times",
+        "a choice: some tens of MAC frames, in which the new switch sends a beacon and the node registers",
         confidence="C",
         minimum=1,
         maximum=3600,

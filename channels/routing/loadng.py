@@ -13,70 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .link_cost import CostWeights, relay_cost
-from .loadng_messages import MAX_COST, MAX_NIBBLE, RREP, RREQ, Message, RouteError, RouteMessage, encode
+from .loadng_messages import MAX_COST, MAX_NIBBLE, RREP, RREQ, Message, RouteError, RouteMessage, encode, kind_of
+from .loadng_settings import LoadngSettings
 from .loadng_table import Merit, RouteTable
 
 EVERYBODY = -1
 """Receiver of a broadcast."""
-
-
-@dataclass(frozen=True)
-class LoadngSettings:
-    """Numbers of LOADng in one network; meaning, source and confidence with the technology's parameters.
-
-    net_traversal_s : how long a search waits for its reply;  rrep_wait_s : how long a destination waits for better ways
-    rreq_retries : further requests of one search;  rreq_wait_s : pause before a failed search may begin again
-    table_size, table_weight : entries of a routing table, and Krt, which counts its fill against a link
-    rreq_delay_*_s, rreq_jitter_*_lqi : delay of a relayed request at and below the low, at and above the high LQI
-    """
-
-    max_hops: int = 8
-    net_traversal_s: float = 20.0
-    rrep_wait_s: float = 4.0
-    rreq_retries: int = 0
-    rreq_wait_s: float = 30.0
-    route_ttl_s: float = 180 * 60.0
-    blacklist_ttl_s: float = 10 * 60.0
-    table_size: int = 500
-    table_weight: float = 0.0
-    rreq_delay_low_lqi_s: float = 1.5
-    rreq_delay_high_lqi_s: float = 0.1
-    rreq_jitter_low_lqi: float = 52.0
-    rreq_jitter_high_lqi: float = 100.0
-
-    def __post_init__(self) -> None:
-        """Refuse what no network can run with. Raises ValueError naming the setting and the fix."""
-        if not 1 <= self.max_hops <= MAX_NIBBLE:
-            raise ValueError(f"max_hops {self.max_hops} must be 1 to {MAX_NIBBLE}, the field has four bits")
-        if self.rrep_wait_s >= self.net_traversal_s:
-            raise ValueError(
-                f"rrep_wait_s {self.rrep_wait_s} leaves no time within net_traversal_s {self.net_traversal_s}; "
-                "lower the first or raise the second"
-            )
-        if self.rreq_jitter_low_lqi >= self.rreq_jitter_high_lqi:
-            raise ValueError(
-                f"rreq_jitter_low_lqi {self.rreq_jitter_low_lqi} must be below rreq_jitter_high_lqi "
-                f"{self.rreq_jitter_high_lqi}; lower the first"
-            )
-
-    @cached_property
-    def relay_delay_s(self) -> list[float]:
-        """Longest delay of a relayed request by LQI 0 to 255 [s]."""
-        lqi = [self.rreq_jitter_low_lqi, self.rreq_jitter_high_lqi]
-        delay = np.interp(np.arange(256), lqi, [self.rreq_delay_low_lqi_s, self.rreq_delay_high_lqi_s])
-        return [float(one) for one in delay]
-
-    @cached_property
-    def relay_costs(self) -> list[int]:
-        """What a node adds to the cost of a link by the number of routes that it holds, 0 to its table's size."""
-        weights = CostWeights(routes=self.table_weight)
-        return [int(one) for one in relay_cost(np.arange(self.table_size + 1), self.table_size, weights)]
 
 
 @dataclass(frozen=True)
@@ -173,7 +119,7 @@ class LoadngNode:
         if key[0] == "relay":
             route = self.table.routes.get(message.originator)
             stands = route is not None and route.sequence == message.sequence and now_s < route.valid_until_s
-            return [Say(EVERYBODY, encode(message))] if stands else []
+            return [Say(self._onward(now_s, message, route.next_hop), encode(message))] if route and stands else []
         reply = RouteMessage(
             RREP,
             message.originator,
@@ -185,13 +131,18 @@ class LoadngNode:
         return self._pass_on(now_s, reply)
 
     def told(self, now_s: float, said: Say, acknowledged: bool) -> list[Action]:
-        """The fate of a unicast: a reply that went through confirms the way back, else the neighbour is avoided."""
-        if said.answer_for == EVERYBODY:
+        """The fate of a unicast: a reply that went through confirms the way back, else the neighbour is avoided.
+
+        A request that did not go through along a route is said to everybody (a choice, confidence C).
+        """
+        request = kind_of(said.payload) == RREQ
+        if said.answer_for == EVERYBODY and not request:
             return []
-        if acknowledged:
-            self.table.confirm(said.answer_for, said.to, now_s)
-        else:
+        if not acknowledged:
             self.link_failed(now_s, said.to)
+            return [Say(EVERYBODY, said.payload)] if request else []
+        if not request:
+            self.table.confirm(said.answer_for, said.to, now_s)
         return []
 
     def link_failed(self, now_s: float, neighbour: int) -> None:
@@ -215,7 +166,13 @@ class LoadngNode:
         sequence = self._next()
         self._searches[destination] = (retries, sequence)
         message = RouteMessage(
-            RREQ, destination, self.address, sequence, hops_left=self.settings.max_hops, repair=repair
+            RREQ,
+            destination,
+            self.address,
+            sequence,
+            hops_left=self.settings.max_hops,
+            repair=repair,
+            guided=self.settings.rreq_guided,
         )
         wake = Wake(self.settings.net_traversal_s, ("search", destination, sequence))
         return [Say(EVERYBODY, encode(message)), wake]
@@ -249,6 +206,11 @@ class LoadngNode:
             return [Wake(self.settings.rrep_wait_s, key)]
         longest = self.settings.relay_delay_s[min(max(link.lqi, 0), 255)]
         return [Wake(longest * (1 + self._uniform()) / 2, key)]
+
+    def _onward(self, now_s: float, message: RouteMessage, back: int) -> int:
+        """Next hop of a request: of a route to its destination where one leads elsewhere than back, else everybody."""
+        hop = self.table.hop(message.destination, now_s) if message.guided else EVERYBODY
+        return EVERYBODY if hop in (EVERYBODY, back, message.originator) else hop
 
     def _reply(self, now_s: float, message: RouteMessage) -> list[Action]:
         """A reply arrived: the search ends here, or it goes on along the way back."""

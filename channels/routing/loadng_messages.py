@@ -28,6 +28,7 @@ class RouteMessage:
     sequence : number of the originator, 0 to 65535
     cost : sum of link costs from the originator, 0 to 65535;  hops : links so far;  hops_left : links it may still go
     weak : links so far whose quality is below the threshold;  repair : bool, the search repairs a broken route
+    guided : bool, a request that nodes with a route to the destination send along it (unicast RREQ)
     """
 
     kind: int
@@ -39,6 +40,7 @@ class RouteMessage:
     hops_left: int = MAX_NIBBLE
     weak: int = 0
     repair: bool = False
+    guided: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ LIMITS = {
     "weak": MAX_NIBBLE,
     "code": 0xFF,
     "repair": 1,
+    "guided": 1,
 }
+REPAIR_BIT, GUIDED_BIT = 0x80, 0x40
+"""Places of the two flags (confidence C; no behaviour depends on them)."""
 
 
 def encode(message: Message) -> bytes:
@@ -90,7 +95,7 @@ def encode(message: Message) -> bytes:
         return head + bytes((message.code,)) + _words(message.unreachable) + bytes((message.hops_left << 4,))
     head = bytes((DISPATCH, COMMAND, message.kind))
     head += _words(message.destination, message.originator, message.sequence)
-    flags = bytes(((0x80 if message.repair else 0) | METRIC_TYPE,))
+    flags = bytes((message.repair * REPAIR_BIT | message.guided * GUIDED_BIT | METRIC_TYPE,))
     return head + flags + _words(message.cost) + bytes((message.hops_left << 4 | message.hops, message.weak << 4))
 
 
@@ -122,8 +127,18 @@ def decode(data: bytes) -> Message:
         hops=data[12] & 0x0F,
         hops_left=data[12] >> 4,
         weak=data[13] >> 4,
-        repair=bool(data[9] & 0x80),
+        repair=bool(data[9] & REPAIR_BIT),
+        guided=bool(data[9] & GUIDED_BIT),
     )
+
+
+def kind_of(data: bytes) -> int:
+    """Kind of a message that `encode` wrote.
+
+    >>> kind_of(encode(RouteError(0, 7, 5))) == RERR
+    True
+    """
+    return data[2]
 
 
 def newer(first: int, second: int) -> bool:

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import simpy
 
-from .loadng import EVERYBODY, Action, Found, Link, LoadngNode, LoadngSettings, Say, Wake
+from .loadng import EVERYBODY, Action, Found, Link, LoadngNode, Say, Wake
 from .loadng_messages import decode
+from .loadng_settings import LoadngSettings
 
 Steps = Generator[Any, Any, Any]
 LinkOf = Callable[[int, int, int], Link]

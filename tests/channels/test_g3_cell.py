@@ -12,6 +12,7 @@ from amiplan.channels.mac.g3.csma import CsmaSettings, mean_slots, slots_varianc
 from amiplan.channels.mac.g3.framing import fragment_sizes_bytes, segment_sizes_bytes
 from amiplan.channels.mac.g3.hop import saturation_bps
 from amiplan.channels.mac.g3.mesh import body, check_headers, fragments, one_hop_further, payload_of, read_header
+from amiplan.channels.mac.g3.modem import NEIGHBOUR_TTL_S
 from amiplan.channels.phy.g3_bands import G3_BANDS
 from amiplan.channels.phy.g3_ofdm import airtime_s, full_mode, payload_error_ratio
 from amiplan.channels.powerline.g3_parameters import G3Parameters
@@ -299,7 +300,10 @@ def test_an_old_tone_map_costs_a_robust_fragment_and_a_response():
         mode = 5 if n_control == 1 else 0
         assert begun[0][2] == line.airtime_s(mode, size)
     assert cell.modems[0].reverse_lqi(1) is not None
+    # the neighbour table remembers the quality longer than the map
     env.run(until=env.now + 121)
+    assert cell.modems[0].reverse_lqi(1) is not None
+    env.run(until=env.now + NEIGHBOUR_TTL_S)
     assert cell.modems[0].reverse_lqi(1) is None
 
 

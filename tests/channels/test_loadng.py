@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from amiplan.channels.routing.link_cost import CostWeights
-from amiplan.channels.routing.loadng import EVERYBODY, Found, Link, LoadngNode, LoadngSettings, Say, Wake
+from amiplan.channels.routing.loadng import EVERYBODY, Found, Link, LoadngNode, Say, Wake
 from amiplan.channels.routing.loadng_links import LinkCosts
 from amiplan.channels.routing.loadng_messages import RREP, RREQ, RouteError, RouteMessage, decode
+from amiplan.channels.routing.loadng_settings import LoadngSettings
 from amiplan.channels.routing.loadng_table import Route, RouteTable, preferred
 
 GOOD = Link(cost=10, weak=False, lqi=100)
@@ -134,6 +135,36 @@ def test_a_request_is_passed_on_once_for_each_better_way():
     assert relay.wake(0.75, ("relay", 1, 1)) == []
     # better after it was said: said again
     assert relay.heard(1.0, 6, request(cost=5, hops=1), GOOD) == [Wake(0.05, ("relay", 1, 1))]
+
+
+def guided(relay, onward):
+    """What a relay says to a request for node 9 that came from 2, where its own route to 9 leads over ``onward``."""
+    relay.table.fixed(9, onward, (0, 10, 1), 100.0)
+    (wake,) = relay.heard(0.0, 2, request(guided=True), GOOD)
+    (said,) = relay.wake(0.1, wake.key)
+    assert decode(said.payload).guided
+    return said
+
+
+def test_a_relay_with_a_route_sends_a_guided_request_along_it_alone():
+    assert guided(node(), onward=7).to == 7
+    # a route that leads back to where the request came from is the broken one, or an echo of it
+    assert guided(node(), onward=2).to == EVERYBODY
+    assert guided(node(), onward=1).to == EVERYBODY
+    relay = node()
+    relay.table.fixed(9, 7, (0, 10, 1), 100.0)
+    (wake,) = relay.heard(0.0, 2, request(), GOOD)
+    assert relay.wake(0.1, wake.key)[0].to == EVERYBODY
+
+
+def test_a_guided_request_that_nobody_acknowledged_is_said_to_everybody():
+    relay = node()
+    said = guided(relay, onward=7)
+    assert relay.told(0.2, said, True) == []
+    assert relay.table.hop(9, 0.2) == 7
+    assert relay.told(0.2, said, False) == [Say(EVERYBODY, said.payload)]
+    assert relay.table.hop(9, 0.2) == -1
+    assert relay.blacklisted(7, 0.3)
 
 
 def test_delay_of_a_relay_follows_the_link_quality():

@@ -3,8 +3,8 @@
 import networkx as nx
 import numpy as np
 import pytest
-from amiplan.channels.routing.loadng import LoadngSettings
 from amiplan.channels.routing.loadng_messages import RERR
+from amiplan.channels.routing.loadng_settings import LoadngSettings
 from plc_lower import COSTS, looped, network, random_quality, warm_network
 
 PATIENT = LoadngSettings(max_hops=15, rrep_wait_s=8.0, net_traversal_s=40.0)

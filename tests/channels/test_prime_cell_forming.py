@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from amiplan.channels.mac.prime.service_node import State
+from amiplan.channels.mac.prime.state import State
 from g3_cells import balanced
 from prime_packet import chain, prime_cell, prime_links, settings
 
@@ -248,7 +248,7 @@ def test_a_random_network_of_thirty_forms_and_everybody_is_registered_once(versi
             if margin > -30.0:
                 pairs[a, b] = (margin, margin)
     env, cell = prime_cell(30, pairs, settings(version), mode="DBPSK_CC", cold=True)
-    env.run(5000.0)
+    env.run(1500.0)
     assert joined(cell) == set(range(30))
     assert registered_once(cell)
     longest = max(len(cell.route(k)) - 1 for k in range(30))
@@ -293,6 +293,19 @@ def test_a_node_that_the_base_node_does_not_know_begins_anew():
     assert registered_once(cell)
     assert joined(cell) == {0} == set(cell.base.records.of)
     assert cell.joined_s[0] > 0.0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_loud_meter_that_hears_one_terminal_only_is_soon_served_over_it(version):
+    """Eight terminals hear it equally well and offer themselves; the base node cannot know that it hears the last."""
+    pairs = (
+        {(k, 9): (30.0, 30.0) for k in range(8)} | {(8, k): (30.0, -30.0) for k in range(7)} | {(8, 7): (30.0, 30.0)}
+    )
+    env, cell = prime_cell(9, pairs, settings(version), cold=True)
+    mac = cell.mac
+    env.run(300.0 + 8 * (mac.forming.promotion_rest_s + mac.forming.promotion_wait_s) + mac.forming.offer_rest_s)
+    assert cell.route(8) == [8, 7, 9]
+    assert registered_once(cell)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -28,6 +28,9 @@ REQUEST_MAP, LAST, COMMAND = 0x80, 0x40, 0x20
 MAP_RESPONSE = 0x0A
 DISPATCH, DATA, ROUTING, JOIN = 0x07, 0x01, 0x02, 0x03
 """Lowest bits of the first byte of every payload, and what they say; all but data is control."""
+NEIGHBOUR_TTL_S = 255 * 60.0
+"""Validity of an entry of the neighbour table, which keeps the quality a neighbour reported longer than its tone map
+(ITU-T G.9903, macNeighbourTableEntryTTL)."""
 TINY_S = 1e-9
 
 
@@ -62,7 +65,7 @@ class G3Modem:
         self._unasked_until_s = maps_valid_until_s
         self._maps: dict[int, tuple[int, float]] = {}
         self._lqi: dict[int, int] = {}
-        self._reverse_lqi: dict[int, int] = {}
+        self._reverse_lqi: dict[int, tuple[int, float]] = {}
         self._inbox: dict[int, _Inbox] = {}
         self._responding: set[int] = set()
 
@@ -76,9 +79,9 @@ class G3Modem:
         return self._lqi.get(neighbour, 0)
 
     def reverse_lqi(self, neighbour: int) -> int | None:
-        """How well a neighbour hears this modem, by its last tone-map response; None where none is valid."""
-        _, until_s = self._maps.get(neighbour, (0, -1.0))
-        return self._reverse_lqi.get(neighbour) if self._line.env.now < until_s else None
+        """How well a neighbour hears this modem, by its last tone-map response; None where none is remembered."""
+        lqi, until_s = self._reverse_lqi.get(neighbour, (0, -1.0))
+        return lqi if self._line.env.now < until_s else None
 
     def unicast(self, receiver: int, payload: bytes, *, high_priority: bool = False) -> simpy.Process:
         """A process that ends with whether the receiver acknowledged all of the payload."""
@@ -225,7 +228,7 @@ class G3Modem:
         payload = b"".join(inbox.parts)
         if command:
             self._maps[sender] = (payload[1], self._line.env.now + self._line.mac.tone_map_ttl_s)
-            self._reverse_lqi[sender] = payload[2]
+            self._reverse_lqi[sender] = payload[2], self._line.env.now + NEIGHBOUR_TTL_S
             return
         if flags & REQUEST_MAP and sender not in self._responding:
             self._responding.add(sender)

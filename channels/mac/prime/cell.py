@@ -22,9 +22,10 @@ from .messages import LLC, decode, requested_by
 from .modem import answers_hop
 from .outgoing import Message, Outgoing
 from .places import Places
-from .service_node import ServiceNode, State
+from .service_node import ServiceNode
 from .settings import LLC_BYTES, PrimeMac
 from .start import stand
+from .state import State
 
 Array = NDArray[Any]
 Steps = Generator[Any, Any, Any]
@@ -113,7 +114,7 @@ class PrimeCell:
         if out.packet is None:
             needy = requested_by(data)
             if needy is not None and isinstance(station, ServiceNode):
-                station.offers.heard(needy, self.line.quality_db(sender, station.index))
+                station.offers.heard(needy, self.line.usable_mode(sender, station.index))
             return needy is not None
         packet = decode(data, self.network)
         if packet is not None:

@@ -9,7 +9,6 @@ import simpy
 
 from .csma import FrameClock
 from .line import PrimeLine
-from .messages import Beacon
 from .outgoing import Message, Outgoing
 from .places import Places
 from .relay import Relay
@@ -87,24 +86,11 @@ class Member(Protocol):
     epoch: int
 
 
-class Seeker(Member, Protocol):
-    """A node that looks for a switch."""
-
-    def register_over(self, epoch: int, sender: int, beacon: Beacon) -> Steps:
-        """Register below a switch whose beacon was heard; ends with False where that failed."""
-
-    def ask_for_switch(self) -> None:
-        """Ask all who hear it that one becomes a switch."""
-
-
 class Terminal(Member, Protocol):
     """A node that may become a switch."""
 
     level: int
     relay: Relay
-
-    def offer(self, payload: bytes) -> None:
-        """Offer the base node to become a switch."""
 
 
 class Hanger(Member, Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import simpy
 
 from .csma import out_of_step
 from .messages import Beacon, decode_beacon, encode_beacon
-from .roles import Beacons, Seeker
+from .roles import Beacons, Member
 
 Steps = Generator[Any, Any, Any]
 
@@ -24,8 +24,11 @@ class Search:
     Beacons it could have heard are looked up when it acts; whether it heard one is drawn then.
     """
 
-    def __init__(self, cell: Beacons, node: Seeker) -> None:
-        self._cell, self._node = cell, node
+    def __init__(
+        self, cell: Beacons, node: Member, register: Callable[[int, int, Beacon], Steps], request: Callable[[], None]
+    ) -> None:
+        """``register`` over the sender of a beacon ends with False where that failed; ``request`` asks for a switch."""
+        self._cell, self._node, self._register, self._request = cell, node, register, request
         self._avoid: dict[int, float] = {}
         self._refusals: dict[int, int] = {}
         self._news: simpy.Event | None = None
@@ -49,14 +52,14 @@ class Search:
             since_s = cell.env.now
             if beacon is not None:
                 yield cell.env.timeout(mac.forming.request_spread_s * cell.line.draw())
-                joined = yield from node.register_over(epoch, *beacon)
+                joined = yield from self._register(epoch, *beacon)
                 if joined:
                     return
                 self._refused(beacon[0])
                 request_s = every_s
                 continue
             if since_s >= next_request_s:
-                node.ask_for_switch()
+                self._request()
                 next_request_s = since_s + request_s * (0.5 + cell.line.draw())
                 request_s = min(2 * request_s, slowest_s)
             self._news = cell.env.event()

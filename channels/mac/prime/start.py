@@ -20,7 +20,7 @@ def stand(cell: Ground, base: BaseNode, nodes: Sequence[ServiceNode], routes: Ro
         _register(base, nodes, member, parents[member], member in switches)
     for record in base.records.of.values():
         if record.own >= 0:
-            nodes[record.member].switch_on(record.slot)
+            nodes[record.member].switching.begin(record.slot)
     _search(cell, base, nodes)
 
 
@@ -41,7 +41,7 @@ def _register(base: BaseNode, nodes: Sequence[ServiceNode], member: int, parent:
     if parent != base.index and (above is None or above.own < 0):
         return
     record = base.records.enter(member, above.own if above else 0)
-    node.install(parent, record.switch, record.node, record.level)
+    node.joining.install(parent, record.switch, record.node, record.level)
     if above:
         nodes[parent].relay.adopt(record.node, member)
     record.seen_s = cell.env.now - cell.mac.alive_s * cell.line.draw()
