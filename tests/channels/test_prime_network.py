@@ -6,10 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from amiplan.channels.draws import Draws
-from amiplan.channels.mac.prime.exchange import control_share, leg_costs
+from amiplan.channels.mac.prime.control import control_of, found_busy, held_up_s
+from amiplan.channels.mac.prime.exchange import leg_costs
 from amiplan.channels.mac.prime.freshness import stale_ratios
 from amiplan.channels.mac.prime.hidden import hidden
 from amiplan.channels.mac.prime.hops import hop_loss, hops_of, robust_threshold_db
+from amiplan.channels.mac.prime.neighbours import links_of
 from amiplan.channels.routing.prime_tree import registered_tree
 from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.prime import Prime
@@ -28,11 +30,16 @@ def routes_of(tech, n_meters=12, reach_m=3.5, **keys):
     return paths, quality, tech.routes(paths, quality, ALONE)
 
 
+def silent(mac):
+    """The same without keep-alives, which destroy what they meet."""
+    return dataclasses.replace(mac, alive_s=1e15)
+
+
 def costs(tech, n_bytes=200, **keys):
     paths, quality, routes = routes_of(tech, **keys)
     exchanges = readings(paths.n_meters, n_bytes)
     nobody = np.zeros(paths.n_meters + 1, bool)
-    return leg_costs(tech.mac, exchanges, routes, paths, quality, nobody, response_s=tech.response_s), routes
+    return leg_costs(silent(tech.mac), exchanges, routes, paths, quality, nobody, response_s=tech.response_s), routes
 
 
 # trees
@@ -172,7 +179,7 @@ def test_without_arq_one_lost_segment_is_a_lost_message():
     nobody = np.zeros(2, bool)
     exchanges = readings(1, 500)
     with_arq, without = (
-        leg_costs(tech.mac, exchanges, routes, paths, quality, nobody, response_s=0.1) for tech in (NEW, bare)
+        leg_costs(silent(tech.mac), exchanges, routes, paths, quality, nobody, response_s=0.1) for tech in (NEW, bare)
     )
     hops = hops_of(bare.mac, routes, paths, quality, nobody)
     full = bare.mac.segment_payload_bytes + bare.mac.overhead_bytes
@@ -189,7 +196,7 @@ def test_repetitions_follow_the_closed_form():
     quality = falling_quality(NEW, paths, 20.0, top_db=-0.8)
     quality = dataclasses.replace(quality, mode_up=quality.mode_up * 0, mode_down=quality.mode_down * 0)
     routes, nobody = NEW.routes(paths, quality, ALONE), np.zeros(2, bool)
-    one = leg_costs(NEW.mac, readings(1, 300), routes, paths, quality, nobody, response_s=0.1)
+    one = leg_costs(silent(NEW.mac), readings(1, 300), routes, paths, quality, nobody, response_s=0.1)
     mac, hops = NEW.mac, hops_of(NEW.mac, routes, paths, quality, nobody)
     sizes = (mac.segment_payload_bytes + mac.overhead_bytes, 303 - mac.segment_payload_bytes + mac.overhead_bytes)
     full, rest = (1 - hop_loss(mac, hops, UP, size)[0, 0] for size in sizes)
@@ -213,8 +220,15 @@ def test_keep_alives_take_their_share_of_the_line():
     nobody = np.zeros(13, bool)
     hops = hops_of(NEW.mac, routes, paths, quality, nobody)
     often = dataclasses.replace(NEW, alive_code=0)
-    seldom, busy = (control_share(tech.mac, hops, routes, 1)[0] for tech in (NEW, often))
+    links, traffic = links_of(NEW.mac, paths, quality, nobody), []
+    for tech in (NEW, often):
+        control = control_of(tech.mac, hops, routes, nobody)
+        members, others = found_busy(tech.mac, control, links, routes, 1)
+        assert others[0] == 0
+        traffic.append((members[0], held_up_s(tech.mac, control, members)[0]))
+    (seldom, little_s), (busy, much_s) = traffic
     np.testing.assert_allclose(busy, 32 * seldom)
+    assert much_s > 32 * little_s
     slow = leg_costs(often.mac, readings(12), routes, paths, quality, nobody, response_s=0.1)
     fast = leg_costs(NEW.mac, readings(12), routes, paths, quality, nobody, response_s=0.1)
     assert (slow.time_s > fast.time_s).all()

@@ -7,6 +7,7 @@ each different chain of modes, and what a word ahead costs from `follow.follow`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,21 @@ from numpy.typing import NDArray
 from ...paths import CablePaths
 from ...technology import DOWN, UP, Exchanges, LinkQuality, Routes
 from ..plc.exchange import LegCost
+from .collisions import Collisions, struck
+from .control import alive_ratios, control_of, found_busy, held_up_s
 from .follow import follow
 from .freshness import stale_ratios
 from .hidden import Hidden, hidden
 from .hops import Hops, hop_airtime_s, hops_of
 from .legs import Part, opens_job, parts_of
-from .settings import ALIVE_BYTES, PrimeMac
+from .neighbours import links_of
+from .settings import PrimeMac
 from .time import Walked, walk
 
 Array = NDArray[Any]
 
 MOST_CONTROL_SHARE = 0.95
-"""Keep-alives that would fill more of the line than this delay each other instead."""
+"""Control frames that would fill more of the line than this delay each other instead."""
 
 
 def leg_costs(
@@ -48,23 +52,36 @@ def leg_costs(
     Returns
     -------
     LegCost. Frames of one message follow each other, so that they do not contend; the far end's word on a message holds
-    up its own next one; keep-alives take their share of the line; the first message to a meter not heard of for
-    ``robustness_s`` goes in the most robust mode. Raises ValueError where a message is empty or too long.
+    up its own next one; control frames hold data up and destroy what they meet unheard; the first message to a meter
+    not heard of for ``robustness_s`` goes in the most robust mode.
+    Raises ValueError where a message is empty or too long.
     """
     hops = hops_of(mac, routes, paths, quality, legacy)
-    server = routes.server[exchanges.meter]
-    routed = server >= 0
-    if not routed.any():
+    site = routes.server[exchanges.meter].astype(np.int64)
+    if not (site >= 0).any():
         return LegCost(*np.zeros((5, exchanges.bytes.size)))
-    stretch = 1 / (1 - np.minimum(control_share(mac, hops, routes, paths.n_sites), MOST_CONTROL_SHARE))
-    never = np.zeros(hops.node.shape)
     ahead = {way: hidden(mac, paths, quality, hops, routes.server, way, legacy) for way in (UP, DOWN)}
-    fresh = _costs(mac, exchanges, hops, routes, (never, never), ahead, response_s)
-    busy_s = np.bincount(server[routed], fresh.time_s[routed], paths.n_sites) * stretch
-    stale = stale_ratios(mac, exchanges, hops, routes, busy_s)
-    cost = _costs(mac, exchanges, hops, routes, stale, ahead, response_s)
-    slower = np.where(routed, stretch[np.maximum(server, 0)], 1.0)
-    return LegCost(cost.success, cost.time_s * slower, cost.variance_s2 * slower**2, cost.channel_s, cost.frames)
+    never = np.zeros(hops.node.shape)
+    parts = parts_of(mac, exchanges, hops, routes, (never, never), None)
+    fresh = _costs(mac, exchanges, parts, hops, routes, ahead, response_s)
+    busy_s = _busy_s(exchanges, site, fresh, paths.n_sites)
+    control, links = control_of(mac, hops, routes, legacy), links_of(mac, paths, quality, legacy)
+    alive = alive_ratios(mac, exchanges, busy_s)[exchanges.service, site]
+    collisions = Collisions(struck(mac, links, hops, routes, control), alive)
+    stale = stale_ratios(mac, exchanges, hops, routes, busy_s.sum(0))
+    parts = parts_of(mac, exchanges, hops, routes, stale, collisions)
+    cost = _costs(mac, exchanges, parts, hops, routes, ahead, response_s)
+    members, others = found_busy(mac, control, links, routes, paths.n_sites)
+    busy = np.minimum(alive * members[site] + others[site], MOST_CONTROL_SHARE)
+    time_s = cost.time_s + cost.frames * held_up_s(mac, control, busy)
+    return LegCost(cost.success, time_s, cost.variance_s2, cost.channel_s, cost.frames)
+
+
+def _busy_s(exchanges: Exchanges, site: Array, cost: LegCost, n_sites: int) -> Array:
+    """Time that all legs of a service take at a site, (n_services, n_sites) [s]; those without a way take none."""
+    shape = len(exchanges.services), n_sites
+    cell = np.maximum(exchanges.service.astype(np.int64) * n_sites + site, 0)
+    return np.bincount(cell, cost.time_s, shape[0] * shape[1]).reshape(shape)
 
 
 def relay_airtime_s(
@@ -73,7 +90,7 @@ def relay_airtime_s(
     """Channel time that each node spends in one period on frames of others, (n_nodes,) [s]: what a switch relays."""
     hops = hops_of(mac, routes, paths, quality, legacy)
     busy_s, never = np.zeros(paths.n_meters + paths.n_sites), np.zeros(hops.node.shape)
-    for part in parts_of(mac, exchanges, hops, routes, (never, never)):
+    for part in parts_of(mac, exchanges, hops, routes, (never, never), None):
         forward = part.full_sends[:, None] * part.full.line_s + part.last_sends[:, None] * part.last.line_s
         for line_s, way in ((forward, part.way), (part.words[:, None] * part.word.line_s, 1 - part.way)):
             # the lower node of a hop sends upwards, the upper one downwards; both ends of a way relay nothing
@@ -83,28 +100,20 @@ def relay_airtime_s(
     return busy_s
 
 
-def control_share(mac: PrimeMac, hops: Hops, routes: Routes, n_sites: int) -> Array:
-    """Share of each site's line that keep-alives take, (n_sites,): one question and one answer a period and node."""
-    air_s = sum(hop_airtime_s(mac, hops, way, ALIVE_BYTES) for way in (UP, DOWN))
-    each_s = (air_s + 2 * mac.senses_s * hops.there).sum(1) / mac.alive_s * mac.frame_s / mac.scp_s
-    routed = routes.server >= 0
-    return np.asarray(np.bincount(routes.server[routed], each_s[routed], n_sites))
-
-
 def _costs(
     mac: PrimeMac,
     exchanges: Exchanges,
+    parts: Iterable[Part],
     hops: Hops,
     routes: Routes,
-    stale: tuple[Array, Array],
     ahead: dict[int, Hidden],
     response_s: float,
 ) -> LegCost:
-    """Legs before keep-alives hold them up; ``stale`` from `stale_ratios`, ``ahead`` by direction."""
+    """Legs before control frames hold them up; ``ahead`` by direction."""
     cost = LegCost(*np.zeros((5, exchanges.bytes.size)))
     alike, opens = _alike(hops), opens_job(exchanges)
     ahead_s = np.zeros(exchanges.bytes.size)
-    for part in parts_of(mac, exchanges, hops, routes, stale):
+    for part in parts:
         rows, same = part.rows, alike[exchanges.meter[part.rows]]
         ahead_s[rows], spoilt = _opening(mac, part, same, response_s if part.answers else 0.0)
         first = part.full if part.count > 1 else part.last

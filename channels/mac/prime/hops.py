@@ -53,6 +53,14 @@ class Hops:
         )
 
 
+def senders(hops: Hops, routes: Routes, way: int) -> Array:
+    """Node that sends on each hop in one direction, (n, n_hops); -1 beyond the base node. ``hops`` of all meters."""
+    if way == UP:
+        return hops.node
+    parent = np.append(routes.parent, -1).astype(np.int64)
+    return np.where(hops.there, parent[hops.node], -1)
+
+
 def robust_threshold_db(mac: PrimeMac, kind: Array) -> Array:
     """SNR that the most robust mode of a pair's frame type needs, (n,), loss included [dB]: zero of its margin."""
     needed = [threshold_db(adaptive_modes(mac.channels, one)[0]) + mac.loss_db for one in KINDS]
@@ -85,7 +93,7 @@ def hops_of(mac: PrimeMac, routes: Routes, paths: CablePaths, quality: LinkQuali
             mode[way, rows, hop] = np.where(along, quality.mode_up[link], quality.mode_down[link])
             snr[way, rows, hop] = np.where(along, quality.snr_up_db[link], quality.snr_down_db[link])
             margin = np.where(along, quality.margin_up_db[link], quality.margin_down_db[link])
-            robust[way, rows, hop] = margin + floor
+            robust[way, rows, hop] = np.minimum(margin, quality.useful_margin_db[link]) + floor
         here[rows] = high
         rows = rows[high < n]
     return Hops(node, kind, mode, snr, robust)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...technology import UP, Exchanges, Routes
+from .collisions import Collisions
 from .framing import segment_count
 from .hops import Hops, hop_airtime_s, hop_loss
 from .settings import DATA_PRIORITY, LLC_BYTES, PrimeMac
@@ -60,14 +61,18 @@ class Way:
     frames: Array
 
     @classmethod
-    def of(cls, mac: PrimeMac, hops: Hops, way: int, psdu_bytes: int, stale: Array) -> Way:
-        """Frames of one size; ``stale`` (n, n_hops) of them go in the most robust mode."""
+    def of(cls, mac: PrimeMac, hops: Hops, way: int, psdu_bytes: int, stale: Array, met: Array) -> Way:
+        """Frames of one size; ``stale`` (n, n_hops) of them go in the most robust mode, ``met`` such meet a fatal one.
+
+        The latter is a mean number of control frames, of which there is none with probability exp(-met).
+        """
         lost, air_s = hop_loss(mac, hops, way, psdu_bytes), hop_airtime_s(mac, hops, way, psdu_bytes)
         late_s = np.zeros_like(air_s)
         if stale.any():
             lost = lost + stale * (hop_loss(mac, hops, way, psdu_bytes, robust=True) - lost)
             late_s = stale * _longer_s(mac, air_s, hop_airtime_s(mac, hops, way, psdu_bytes, robust=True))
-        kept = 1 - (lost if way == UP else lost[:, ::-1])
+        kept = (1 - lost) * np.exp(-met)
+        kept = kept if way == UP else kept[:, ::-1]
         begun = np.concatenate([np.ones((len(kept), 1)), np.cumprod(kept, 1)[:, :-1]], axis=1)
         begun = (begun if way == UP else begun[:, ::-1]) * hops.there
         # downwards the padding beyond the base node comes first and passes everything
@@ -136,13 +141,18 @@ class Part:
 
 
 def parts_of(
-    mac: PrimeMac, exchanges: Exchanges, hops: Hops, routes: Routes, stale: tuple[Array, Array]
+    mac: PrimeMac,
+    exchanges: Exchanges,
+    hops: Hops,
+    routes: Routes,
+    stale: tuple[Array, Array],
+    collisions: Collisions | None,
 ) -> Iterator[Part]:
     """All legs with a way, those of one size and direction at a time, answers apart from others.
 
     Parameters
     ----------
-    stale : (n_meters, n_hops) twice, from `freshness.stale_ratios`
+    stale : (n_meters, n_hops) twice, from `freshness.stale_ratios`;  collisions : None for no control traffic
     """
     count, routed = segment_count(exchanges.bytes, mac), routes.server[exchanges.meter] >= 0
     aged, early = opens_job(exchanges), exchanges.service == int(np.argmin(exchanges.window_s))
@@ -156,9 +166,14 @@ def parts_of(
         rest = int(one) // 4 + LLC_BYTES - (n_segments - 1) * mac.segment_payload_bytes
         meter = exchanges.meter[rows]
         old = np.where(early[rows, None], stale[0][meter], stale[1][meter]) * (aged[rows, None] / n_segments)
-        last = Way.of(mac, own, way, rest + mac.overhead_bytes, old)
-        full = Way.of(mac, own, way, full_bytes, old) if n_segments > 1 else last
-        word = Way.of(mac, own, 1 - way, mac.overhead_bytes, old)
+
+        def frames(along: int, size: int, own: Hops = own, rows: Array = rows, old: Array = old) -> Way:
+            met = collisions.met(mac, own, rows, along, size) if collisions else np.zeros(own.node.shape)
+            return Way.of(mac, own, along, size, old, met)
+
+        last = frames(way, rest + mac.overhead_bytes)
+        full = frames(way, full_bytes) if n_segments > 1 else last
+        word = frames(1 - way, mac.overhead_bytes)
         if not mac.arq:
             nothing = np.zeros_like(word.passes)
             word = Way(word.bytes, 0 * word.air_s, 0 * word.line_s, nothing, nothing + 1, nothing)

@@ -33,8 +33,9 @@ MOST_SWITCHES = 254
 """A switch has an identity of one byte; 0 is the base node's and 255 addresses nobody (confidence B)."""
 MOST_LEVEL = 63
 """The level of a node has six bits in every header."""
-ALIVE_BYTES = 21
-"""Keep-alive frame: the headers and check of any control packet and about eight of its own (confidence C)."""
+ALIVE_BYTES, HOP_ANSWER_BYTES, REQUEST_BYTES = 16, 14, 14
+"""Frames of a keep-alive (headers and check 13, counts, time and switch 3), of its answer on one hop (one byte behind
+the same headers, length confidence C), and of a node's request for a switch (PNPDU)."""
 MOST_SEGMENTS = 63
 """Segments of one message: the count in the segmentation header has six bits."""
 SAR_BYTES = (0, 16, 32, 48, 64, 128, 192, 255)
@@ -191,6 +192,18 @@ class PrimeMac:
         """MAC frames between two beacons of one switch: the least power of two for which all find a slot, 1 to 32."""
         sharing = -(-n_switches // max(self.beacon_slots - 1, 1))
         return int(min(MOST_SLOT_FRAMES, 1 << max(sharing - 1, 0).bit_length()))
+
+    @property
+    def answers_hops(self) -> bool:
+        """Whether each hop answers a keep-alive and repeats one unanswered: version 1.4 only."""
+        return self.version == "1.4" and self.alive_hop_tries > 0
+
+    @property
+    def request_every_s(self) -> float:
+        """Mean time between two requests of a node that has asked for a switch in vain for long [s]."""
+        if self.version == "1.4":
+            return self.pnpdu_period_s / self.most_pnpdus
+        return self.forming.slowest_request_s
 
     @property
     def senses_s(self) -> float:
