@@ -17,6 +17,7 @@ from ..channels.technology import Exchanges, LinkQuality, Medium, Outcome, Route
 from ..gis.area import ServiceArea
 from ..meters.services import is_profile
 from .resampling import resampled_by_group
+from .severity_settings import SeveritySettings
 
 Array = NDArray[Any]
 
@@ -39,6 +40,7 @@ class AreaTally:
     forwarding_s, dependants : (n_meters,) channel time for others [s] and meters behind, summed over replications
     served : (n_areas, 3) meters served, and P10 and P90 of that number over resampled replications
     p_arrive : (n_replications, n_services, n_meters) at the head end, once settled
+    first : tally of the first replications alone, where it is kept
     """
 
     owner: Array
@@ -53,6 +55,7 @@ class AreaTally:
     dependants: Array
     served: Array
     p_arrive: Array
+    first: AreaTally | None = None
 
     @classmethod
     def of(cls, technology: Technology, transformer: Array, n_sites: int, n_replications: int) -> AreaTally:
@@ -106,6 +109,8 @@ class AreaTally:
         behind = meters_behind(routes)
         self.dependants += behind
         self.forwarding_s += forwarding_s(technology, exchanges, paths, quality, routes)
+        if self.first is not None and number < self.first.read.shape[0]:
+            self.first.add(number, technology, exchanges, paths, quality, routes, outcome)
 
     def _add_times(self, number: int, exchanges: Exchanges, outcome: Outcome) -> None:
         wanted = [is_profile(service) for service in exchanges.services]
@@ -138,6 +143,8 @@ class AreaTally:
         low, high = np.percentile(counts, [10, 90], axis=0)
         self.served[:, 1] = np.minimum(low, self.served[:, 0])
         self.served[:, 2] = np.maximum(high, self.served[:, 0])
+        if self.first is not None:
+            self.first.settle(p_arrive[: self.first.read.shape[0]], read_probability)
 
 
 def tally_of(technology: Technology, area: ServiceArea, n_replications: int) -> AreaTally | None:
@@ -146,6 +153,12 @@ def tally_of(technology: Technology, area: ServiceArea, n_replications: int) -> 
         return None
     transformer = area.meters["transformer"].to_numpy(np.int64)
     return AreaTally.of(technology, transformer, len(area.transformers), n_replications)
+
+
+def with_first(tally: AreaTally | None, technology: Technology, area: ServiceArea, asked: SeveritySettings) -> None:
+    """Let a tally keep its first replications apart, if severities are compared with so many of them."""
+    if tally is not None and asked.compare and asked.replications <= tally.read.shape[0]:
+        tally.first = tally_of(technology, area, asked.replications)
 
 
 def waveform_of(mode: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from .area_rows import area_kpis, area_rows
-from .areas import AreaTally, tally_of
+from .areas import AreaTally, tally_of, with_first
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .cure_prices import cure_prices
@@ -41,7 +41,10 @@ class PlanningError(ValueError):
 
 @dataclass(frozen=True)
 class Carried:
-    """One technology after the simulation and before remedies and money."""
+    """One technology after the simulation and before remedies and money.
+
+    first_areas : rows of the areas from the first replications alone, where severities are compared with so many
+    """
 
     technology: Technology
     exchanges: Exchanges
@@ -52,6 +55,7 @@ class Carried:
     feeders: Feeders | None = None
     areas: pd.DataFrame | None = None
     patches: tuple[Patch, ...] = ()
+    first_areas: pd.DataFrame | None = None
 
 
 def carried(
@@ -78,15 +82,19 @@ def _carried(
         choice = given_sites(technology, links)
     links = worth_drawing(links, technology, settings.scenario)
     tally = tally_of(technology, area, settings.simulation.replications)
+    with_first(tally, technology, area, settings.severities)
     deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation, tally)
-    areas = area_rows(tally, technology.name, settings.scenario.name, area) if tally is not None else None
+    areas, first_areas = (
+        area_rows(one, technology.name, settings.scenario.name, area) if one is not None else None
+        for one in (tally, None if tally is None else tally.first)
+    )
     meter_id = area.meters["meter_id"].to_numpy(object)
     feeders = feeders_of(technology, links, deliveries, meter_id, first.scenario, first.draws)
     patches: tuple[Patch, ...] = ()
     if tally is not None:
         most = technology.load(exchanges, first.paths, first.quality).max_meters_per_site
         patches = patches_of(technology, links, exchanges, deliveries, tally.p_arrive, most, area, settings)
-    return Carried(technology, exchanges, links, choice, deliveries, first, feeders, areas, patches)
+    return Carried(technology, exchanges, links, choice, deliveries, first, feeders, areas, patches, first_areas)
 
 
 def _simulated(

@@ -45,11 +45,16 @@ def in_severity(scenario: Scenario, severity: str) -> Scenario:
 
 
 def severity_rows(piece: SeverityPiece, area: ServiceArea, settings: PlannerSettings) -> pd.DataFrame:
-    """Rows of all transformer areas of one technology in one severity, ``SEVERITY_COLUMNS``."""
+    """Rows of all transformer areas of one technology in one severity, ``SEVERITY_COLUMNS``.
+
+    What the study itself has computed, `with_first`, is not computed again.
+    """
     one, asked = piece.one, settings.severities
+    scenario = in_severity(settings.scenario, piece.severity)
+    if one.first_areas is not None and scenario == settings.scenario:
+        return _of_severity(one.first_areas, piece.severity, asked.replications)
     tally = tally_of(one.technology, area, asked.replications)
     assert tally is not None
-    scenario = in_severity(settings.scenario, piece.severity)
     simulate(
         one.technology,
         one.links,
@@ -62,5 +67,8 @@ def severity_rows(piece: SeverityPiece, area: ServiceArea, settings: PlannerSett
         settings.service,
         tally,
     )
-    rows = area_rows(tally, one.technology.name, scenario.name, area)
-    return rows.assign(severity=piece.severity, replications=asked.replications)[list(SEVERITY_COLUMNS)]
+    return _of_severity(area_rows(tally, one.technology.name, scenario.name, area), piece.severity, asked.replications)
+
+
+def _of_severity(rows: pd.DataFrame, severity: str, replications: int) -> pd.DataFrame:
+    return rows.assign(severity=severity, replications=replications)[list(SEVERITY_COLUMNS)]

@@ -9,6 +9,7 @@ Numbers lie in lanes (see `lanes`): (n_cells, n + n_entries, 2 W), first the dia
 
 from __future__ import annotations
 
+from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
@@ -42,7 +43,16 @@ def pattern_of(n: int, row: Array, column: Array) -> Pattern:
     Parameters
     ----------
     n : unknowns;  row, column : (n_entries,) entries off the diagonal, on either side of it
+
+    The last few patterns are remembered: what is tried in an area changes loads and hardly ever the pattern.
     """
+    return _pattern(n, np.asarray(row, np.int64).tobytes(), np.asarray(column, np.int64).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _pattern(n: int, rows: bytes, columns: bytes) -> Pattern:
+    """Pattern of entries given as bytes of int64."""
+    row, column = np.frombuffer(rows, np.int64), np.frombuffer(columns, np.int64)
     near: list[set[int]] = [set() for _ in range(n)]
     for i, j in zip(row.tolist(), column.tolist(), strict=True):
         if i != j:
@@ -62,9 +72,9 @@ def pattern_of(n: int, row: Array, column: Array) -> Pattern:
             near[j] |= near[i]
             near[j] -= {i, j}
             heappush(heap, (len(near[j]), j))
-    columns = [np.sort(rank[list(others)]) if others else np.zeros(0, np.int64) for others in later]
-    start = np.append(0, np.cumsum([column.size for column in columns])).astype(np.int64)
-    below = np.concatenate([np.zeros(0, np.int64), *columns])
+    parts = [np.sort(rank[list(others)]) if others else np.zeros(0, np.int64) for others in later]
+    start = np.append(0, np.cumsum([part.size for part in parts])).astype(np.int64)
+    below = np.concatenate([np.zeros(0, np.int64), *parts])
     return Pattern(rank, start, below, _targets(start, below))
 
 
@@ -114,22 +124,51 @@ def factor(values: Array, pattern: Pattern) -> None:
 
 
 @kernel
-def substitute(matrix: Array, pattern: Pattern, x: Array, touched: Array) -> None:
+def needed(pattern: Pattern, row: Array) -> Array:
+    """Rows that the solution at some rows hangs on, themselves among them, the last one first.
+
+    Parameters
+    ----------
+    row : (n_rows,) in the order of elimination
+
+    Returns
+    -------
+    (n_needed,) int64. Each row hangs on the rows that stand in its column of L; those lie on the way from the first
+    of them on, so that one way per row is enough (elimination tree: J. W. H. Liu, SIAM J. Matrix Anal. 11 (1), 1990).
+    """
+    n = pattern.start.size - 1
+    marked, count = np.zeros(n, np.bool_), 0
+    for here in row:
+        while here >= 0 and not marked[here]:
+            marked[here] = True
+            count += 1
+            first = pattern.start[here]
+            here = pattern.below[first] if first < pattern.start[here + 1] else -1
+    out, at = np.empty(count, np.int64), 0
+    for k in range(n - 1, -1, -1):
+        if marked[k]:
+            out[at] = k
+            at += 1
+    return out
+
+
+@kernel
+def substitute(matrix: Array, pattern: Pattern, x: Array, source: Array, wanted: Array) -> None:
     """Solve for one right-hand side of one cell, in place.
 
     Parameters
     ----------
     matrix : (n + n_entries, 2 W) factors of the cell
-    x : (n, 2 W) right-hand side in the order of elimination, zero but where ``touched`` (n,) says so
+    x : (n, 2 W) right-hand side in the order of elimination, zero but where ``source`` says so
+    source, wanted : rows at which the right-hand side stands, and the solution is asked for, as of `needed`; afterwards
+        the other rows of ``x`` are without meaning
     """
     n = x.shape[0]
-    for k in range(n):
-        if not touched[k]:
-            continue
+    for i in range(source.size - 1, -1, -1):
+        k = source[i]
         for s in range(pattern.start[k], pattern.start[k + 1]):
             _less(matrix[n + s], x[k], x[pattern.below[s]])
-            touched[pattern.below[s]] = True
-    for k in range(n - 1, -1, -1):
+    for k in wanted:
         _times(matrix[k], x[k])
         for s in range(pattern.start[k], pattern.start[k + 1]):
             _less(matrix[n + s], x[pattern.below[s]], x[k])

@@ -14,6 +14,7 @@ Which devices there are, which run at the hour, and what they are made of are ke
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def house_admittance_s(
     for first in range(0, circuit_key.size, CHUNK_CIRCUITS):
         some = slice(first, first + CHUNK_CIRCUITS)
         circuit = circuit_key[some], customer_key[some], circuit_class[some], circuit_share[some]
-        drawn = devices(*circuit, draws, hour=hour, table=table)
+        drawn = _remembered(*(_Column(column) for column in circuit), draws, hour, table)
         fill_circuits(
             drawn.start,
             drawn.part,
@@ -137,6 +138,35 @@ def _check(circuit_class: Array, circuit_share: Array, frequency_hz: Array, impe
         )
     if not 0 < impedance_factor < np.inf:
         raise ValueError(f"load_impedance_factor {impedance_factor} must be positive; 1 changes nothing")
+
+
+class _Column:
+    """A column compared by what it holds."""
+
+    def __init__(self, values: Array) -> None:
+        self.values = np.ascontiguousarray(values)
+        self._known = self.values.dtype.str, self.values.tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self._known)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Column) and other._known == self._known
+
+
+@lru_cache(maxsize=8)
+def _remembered(
+    circuit_key: _Column,
+    customer_key: _Column,
+    circuit_class: _Column,
+    circuit_share: _Column,
+    draws: Draws,
+    hour: float,
+    table: ApplianceTable,
+) -> Devices:
+    """`devices`, the last few remembered: changes that are tried in an area leave what its customers own alone."""
+    circuit = circuit_key.values, customer_key.values, circuit_class.values, circuit_share.values
+    return devices(*circuit, draws, hour=hour, table=table)
 
 
 def devices(

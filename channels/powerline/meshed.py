@@ -80,13 +80,16 @@ class MeshedSolved:
         phase = _wanted(start, source_phase, "source")
         if np.any(phase < 0):
             raise ValueError(f"source {int(np.argmax(phase < 0))} has no phase; give 0, 1 or 2")
-        own = start[np.arange(phase.size), phase][:, None]
+        own, back = np.unique(start[np.arange(phase.size), phase], return_inverse=True)
+        level = np.zeros((own.size, solved.n_carriers))
+        np.add.at(level, back, level_uv2)
+        own = own[:, None]
+        per_volt = 1 / self_impedances(solved, own)[..., 0, 0]
         out = np.zeros((*end.shape, solved.n_states, solved.n_carriers))
-        one = np.ones((1, 1, solved.n_states, solved.n_carriers), complex)
-        for i in range(phase.size):
-            volts = self._volts(own[i : i + 1], one, np.append(own[i], end[end >= 0]))[0]
-            ratio = volts[1:] / volts[0]
-            out[end >= 0] += (ratio.real**2 + ratio.imag**2) * level_uv2[i]
+        for first in range(0, own.size, SOURCES):
+            some = slice(first, first + SOURCES)
+            volts = self._volts(own[some], per_volt[some][:, None], end[end >= 0])
+            out[end >= 0] += np.einsum("nrsk,nk->rsk", volts.real**2 + volts.imag**2, level[some])
         return out
 
     def _volts(self, source: Array, current: Array, receiver: Array) -> Array:

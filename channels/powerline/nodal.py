@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .edges import Lines, edge_admittances
-from .elimination import Pattern, entry_of, factor, pattern_of, substitute
+from .elimination import Pattern, entry_of, factor, needed, pattern_of, substitute
 from .lanes import LANES, kernel
 from .tree import THREE, check_cores
 
@@ -143,21 +143,30 @@ def _assemble(
     shunt_s: Array,
 ) -> None:
     """Edges and shunts into lanes."""
-    n_carriers = shunt_s.shape[3]
-    last = shunt_s.shape[0] * n_carriers - 1
-    for lane in range(values.shape[0] * W):
-        state, k = divmod(min(lane, last), n_carriers)
-        cell, w = lane // W, lane % W
-        for one in range(row.size):
-            at, y = entry_of(pattern.start, pattern.below, row[one], column[one]), entries[kind[one], edge[one], k]
-            values[cell, at, w] += y.real
-            values[cell, at, W + w] += y.imag
-        for node in range(terminal.shape[0]):
-            for phase in range(terminal.shape[1]):
-                if terminal[node, phase] >= 0:
-                    at, y = pattern.rank[terminal[node, phase]], shunt_s[state, node, phase, k]
-                    values[cell, at, w] += y.real
-                    values[cell, at, W + w] += y.imag
+    n_states, n_carriers = shunt_s.shape[0], shunt_s.shape[3]
+    for one in range(row.size):
+        at = entry_of(pattern.start, pattern.below, row[one], column[one])
+        for state in range(n_states):
+            _add(values, at, state * n_carriers, entries[kind[one], edge[one]])
+    for node in range(terminal.shape[0]):
+        for phase in range(terminal.shape[1]):
+            if terminal[node, phase] >= 0:
+                at = pattern.rank[terminal[node, phase]]
+                for state in range(n_states):
+                    _add(values, at, state * n_carriers, shunt_s[state, node, phase])
+    # lanes behind the last one repeat it
+    whole, rest = divmod(n_states * n_carriers, W)
+    for w in range(rest if rest else W, W):
+        values[whole, :, w], values[whole, :, W + w] = values[whole, :, rest - 1], values[whole, :, W + rest - 1]
+
+
+@kernel
+def _add(values: Array, at: int, lane: int, y: Array) -> None:
+    """Admittances of all carriers (n_carriers,) into one entry, from a lane on."""
+    for k in range(y.size):
+        cell, w = (lane + k) // W, (lane + k) % W
+        values[cell, at, w] += y[k].real
+        values[cell, at, W + w] += y[k].imag
 
 
 @kernel
@@ -175,22 +184,32 @@ def spread(solved: Factors, source: Array, current: Array, receiver: Array) -> A
     """
     n_cells, last = solved.values.shape[0], solved.n_states * solved.n_carriers - 1
     out = np.empty((source.shape[0], receiver.size, n_cells, 2 * W))
-    x, touched = np.empty((solved.pattern.rank.size, 2 * W)), np.empty(solved.pattern.rank.size, np.bool_)
+    rank = solved.pattern.rank
+    wanted = needed(solved.pattern, rank[receiver])
+    x = np.zeros((rank.size, 2 * W))
     for cell in range(n_cells):
         for i in range(source.shape[0]):
-            x[:], touched[:] = 0, False
+            own = needed(solved.pattern, rank[source[i][source[i] >= 0]])
             for p in range(source.shape[1]):
                 if source[i, p] < 0:
                     continue
-                row = solved.pattern.rank[source[i, p]]
-                touched[row] = True
+                row = rank[source[i, p]]
                 for w in range(W):
                     state, k = divmod(min(cell * W + w, last), solved.n_carriers)
                     x[row, w], x[row, W + w] = current[i, p, state, k].real, current[i, p, state, k].imag
-            substitute(solved.values[cell], solved.pattern, x, touched)
+            substitute(solved.values[cell], solved.pattern, x, own, wanted)
             for j in range(receiver.size):
-                out[i, j, cell] = x[solved.pattern.rank[receiver[j]]]
+                out[i, j, cell] = x[rank[receiver[j]]]
+            _clear(x, own)
+            _clear(x, wanted)
     return out
+
+
+@kernel
+def _clear(x: Array, rows: Array) -> None:
+    """Zero in some rows."""
+    for row in rows:
+        x[row] = 0
 
 
 @kernel
@@ -207,22 +226,23 @@ def self_impedances(solved: Factors, source: Array) -> Array:
     """
     n, n_phases = source.shape
     out = np.zeros((n, solved.n_states, solved.n_carriers, n_phases, n_phases), np.complex128)
-    x, touched = np.empty((solved.pattern.rank.size, 2 * W)), np.empty(solved.pattern.rank.size, np.bool_)
+    rank = solved.pattern.rank
+    x = np.zeros((rank.size, 2 * W))
     for cell in range(solved.values.shape[0]):
         lanes = min(W, solved.n_states * solved.n_carriers - cell * W)
         for i in range(n):
+            own = needed(solved.pattern, rank[source[i][source[i] >= 0]])
             for p in range(n_phases):
                 if source[i, p] < 0:
                     continue
-                x[:], touched[:] = 0, False
-                row = solved.pattern.rank[source[i, p]]
-                touched[row], x[row, :W] = True, 1
-                substitute(solved.values[cell], solved.pattern, x, touched)
+                x[rank[source[i, p]], :W] = 1
+                substitute(solved.values[cell], solved.pattern, x, own, own)
                 for q in range(n_phases):
                     if source[i, q] < 0:
                         continue
-                    row = solved.pattern.rank[source[i, q]]
+                    row = rank[source[i, q]]
                     for w in range(lanes):
                         state, k = divmod(cell * W + w, solved.n_carriers)
                         out[i, state, k, q, p] = complex(x[row, w], x[row, W + w])
+                _clear(x, own)
     return out

@@ -82,15 +82,16 @@ def _member(members: Array, receiver: Array, site: int) -> Array:
 
 
 def _arriving(channel: AreaChannel, found: Running, pattern: Array, devices: Array, member: Array) -> Array:
-    """(n_receivers, n_phases, n_bins, n_carriers) power of some devices."""
+    """(n_receivers, n_phases, n_bins, n_carriers) power of the devices of one customer: those on one phase together."""
     place, state = channel.plan.place, channel.state_of_bin
     power = np.zeros((member.size, channel.coupled.shape[1], state.size, found.level_uv2.shape[1]))
-    for device in devices:
-        some = np.array([device])
-        heard = channel.solved.carried_uv2(
-            place[found.host[some]], found.phase[some], found.level_uv2[some], place[member]
+    for phase in np.unique(found.phase[devices]):
+        mine = devices[found.phase[devices] == phase]
+        per_uv2 = channel.solved.carried_uv2(
+            place[found.host[mine[:1]]], np.array([phase]), np.ones((1, power.shape[3])), place[member]
         )
-        power += heard[:, :, state] * pattern[device][:, None]
+        sent = np.einsum("db,dk->bk", pattern[mine], found.level_uv2[mine])
+        power += per_uv2[:, :, state] * sent
     return power
 
 

@@ -20,10 +20,23 @@ TOLERANCE = {"served": 0.01, "eac": 0.01, "sites": 0.0, "meters": 0.0}
 """Relative tolerance by the last word of a figure's name."""
 
 
+FEWER = 15
+"""Replications of the shipped cases in `make test`; all of them run in `make verify`, each against its own file."""
+
+
+def fewer(case: Case, replications: int = FEWER) -> Case:
+    """The same case with few replications, also where severities are compared."""
+    simulation = replace(case.settings.simulation, replications=replications)
+    severities = replace(
+        case.settings.severities, replications=min(replications, case.settings.severities.replications)
+    )
+    return replace(case, settings=replace(case.settings, simulation=simulation, severities=severities))
+
+
 def quick(area: str, replications: int = 2, tier: str = "fast") -> Case:
     """A shipped case with few replications, in the fast tier unless told, and without computed cures."""
-    case = read_case(embedded_cases()[area])
-    simulation = replace(case.settings.simulation, replications=replications, tier=tier)
+    case = fewer(read_case(embedded_cases()[area]), replications)
+    simulation = replace(case.settings.simulation, tier=tier)
     remedies = replace(case.settings.remedies, compute=False)
     return replace(case, settings=replace(case.settings, simulation=simulation, remedies=remedies))
 

@@ -212,8 +212,24 @@ def mapped_db(name, snr, band, used, erasure, threshold_db):
     return whole - erased_db(name, threshold_db, erasure)
 
 
+def flat_link_db(name, level_db, data, erasure, curves, symbol_bins):
+    """`flat_db` of equal carriers: the level itself where no symbol is lost."""
+    return flat_db(name, np.full((1, data.max() + 1), 10 ** (level_db / 10)), data, erasure, curves, symbol_bins, 0.0)
+
+
+def made_good_db(name, floor_db, data, erasure, curves, symbol_bins):
+    """Level of equal carriers that makes up for lost symbols; inf where none does."""
+
+    def short(level_db):
+        return min(flat_link_db(name, level_db, data, erasure, curves, symbol_bins), 1e3) - floor_db
+
+    if erasure == 0:
+        return floor_db
+    return brentq(short, floor_db - 1.0, floor_db + 25.0, xtol=1e-3) if short(floor_db + 25.0) > 0 else np.inf
+
+
 def plain_choice(power, over_noise, one, erasure, curves):
-    """Robust SNR, mode and its SNR of one link."""
+    """Robust SNR, mode and its SNR of one link; lost symbols shift the thresholds."""
     snr, data = link_snr(power, over_noise, one), np.flatnonzero(one.subband_of_carrier >= 0)
     if not power.any():
         return -np.inf, -1, -np.inf
@@ -221,19 +237,30 @@ def plain_choice(power, over_noise, one, erasure, curves):
 
     floor_db = {name: one.threshold_db[names == name].min() for name in names} | {one.header: one.header_threshold_db}
 
-    def whole(name):
-        return flat_db(name, snr, data, erasure, curves, one.symbol_bins, floor_db[name])
+    def whole(name, lost=erasure):
+        return flat_db(name, snr, data, lost, curves, one.symbol_bins, floor_db[name])
 
-    robust = whole(names[0])
-    if robust < one.threshold_db[0]:
-        return robust, -1, robust
+    def needed(m):
+        if one.framed or m == 0 or erasure == 0:
+            return one.threshold_db[m]
+        place = data, erasure, curves, one.symbol_bins
+        return flat_link_db(
+            names[m], made_good_db(names[m], floor_db[names[m]] - RESERVE_DB, *place) + RESERVE_DB, *place
+        )
+
+    robust = value = whole(names[0])
+    if not one.framed:
+        robust = whole(names[0], 0.0) + floor_db[names[0]]
+        robust -= made_good_db(names[0], floor_db[names[0]], data, erasure, curves, one.symbol_bins)
+    if value < one.threshold_db[0]:
+        return robust, -1, value
     if whole(one.header) < one.header_threshold_db:
-        return robust, 0, robust
+        return robust, 0, value
     for m in range(names.size - 1, 0, -1):
         if WAVEFORMS[names[m]].interleaving == "frame":
-            value = mapped_db(names[m], snr, one.subband_of_carrier, one.mode_subbands[m], erasure, floor_db[names[m]])
+            best = mapped_db(names[m], snr, one.subband_of_carrier, one.mode_subbands[m], erasure, floor_db[names[m]])
         else:
-            value = whole(names[m])
-        if value >= one.threshold_db[m]:
-            return robust, m, value
-    return robust, 0, robust
+            best = whole(names[m])
+        if best >= needed(m):
+            return robust, m, best
+    return robust, 0, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -215,11 +216,16 @@ def harsh_network() -> CablePaths:
     return feeder(9, 70.0, areas=3, phases=1)
 
 
+@cache
+def harsh_patches() -> tuple[Patch, ...]:
+    """The patches of the harsh network, most unserved meters first; nothing changes them."""
+    return made_patches(HARSH, harsh_network(), harsh_settings())
+
+
 def test_every_unserved_meter_is_told_once() -> None:
-    paths, settings = harsh_network(), harsh_settings()
-    _, deliveries, _ = simulated(HARSH, paths, settings)
+    _, deliveries, _ = simulated(HARSH, harsh_network(), harsh_settings())
     unserved = np.flatnonzero(~deliveries.served.all(axis=0))
-    patches = made_patches(HARSH, paths, settings)
+    patches = harsh_patches()
     told = np.sort(np.concatenate([one.meter[one.unserved] for one in patches]))
     assert np.array_equal(told, unserved)
     one = mending_of(patches[0], PRICES)
@@ -231,15 +237,15 @@ def test_every_unserved_meter_is_told_once() -> None:
 
 
 def test_an_area_alone_fares_as_within_the_whole() -> None:
-    for patch in made_patches(HARSH, harsh_network(), harsh_settings()):
+    for patch in harsh_patches():
         for number in patch.replications:
             _, p_arrive = patch.read(int(number))
             np.testing.assert_allclose(p_arrive, patch.p_arrive[number], atol=1e-6)
 
 
 def test_most_unserved_meters_come_first_and_the_number_is_bounded() -> None:
-    paths, settings = harsh_network(), harsh_settings()
-    sizes = [one.unserved.size for one in made_patches(HARSH, paths, settings)]
+    paths = harsh_network()
+    sizes = [one.unserved.size for one in harsh_patches()]
     assert sizes == sorted(sizes, reverse=True)
     few = made_patches(HARSH, paths, harsh_settings(cure_meters=sizes[0]))
     assert [one.unserved.size for one in few] == sizes[:1]
@@ -247,7 +253,7 @@ def test_most_unserved_meters_come_first_and_the_number_is_bounded() -> None:
 
 
 def test_places_lie_on_the_ways_of_unserved_meters() -> None:
-    patch = made_patches(HARSH, harsh_network(), harsh_settings(repeater_places=3))[0]
+    patch = replace(harsh_patches()[0], settings=harsh_settings(repeater_places=3).remedies)
     places = candidate_places(patch)
     # joints of the string are odd nodes, nodes of meters even ones, the bus is 0
     assert 0 < places.size <= 3
@@ -257,7 +263,7 @@ def test_places_lie_on_the_ways_of_unserved_meters() -> None:
 
 
 def made_patch(p_arrive: Any, replications: list[int]) -> Patch:
-    patch = made_patches(HARSH, harsh_network(), harsh_settings())[0]
+    patch = harsh_patches()[0]
     p = np.asarray(p_arrive, float)
     return replace(patch, p_arrive=p, replications=np.array(replications), unserved=np.array([0]))
 

@@ -53,6 +53,15 @@ def test_the_studys_own_severity_comes_out_as_in_the_study(planned, rows):
     assert list(rows.columns) == list(SEVERITY_COLUMNS)
 
 
+def test_what_the_study_has_computed_already_is_what_would_be_computed(planned, rows):
+    done, area, settings = planned
+    alone = replace(done[0], first_areas=None)
+    own = severity_rows(severity_pieces([alone], settings)[1], area, settings)
+    kept = rows[rows["severity"] == "typical"]
+    assert done[0].first_areas is not None
+    pd.testing.assert_frame_equal(own.reset_index(drop=True), kept.reset_index(drop=True))
+
+
 def test_harsh_is_not_better_than_quiet(rows):
     read = rows.set_index("severity")["read_ratio"]
     assert read["quiet"] >= read["typical"] >= read["harsh"]

@@ -18,12 +18,12 @@ AREA = "north_bayreuth"
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return run(embedded.quick(AREA, replications=15), Workers())
+    return run(embedded.quick(AREA, replications=embedded.FEWER), Workers())
 
 
 @pytest.mark.slow
 def test_key_figures_have_not_moved(study: Study, update_golden: bool) -> None:
-    embedded.check_key_figures(study, f"{AREA}_15_replications", update_golden)
+    embedded.check_key_figures(study, f"{AREA}_{embedded.FEWER}_replications", update_golden)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from ...phy.g3_ofdm import Mode
 from ...technology import UP, Exchanges, LinkQuality, Routes
 from ..plc.exchange import LegCost
 from .chain import chain_wait_s
-from .framing import FragmentTable, MacSettings, backoff_s, fragment_sizes_bytes, fragment_table
+from .framing import FragmentTable, MacSettings, fragment_sizes_bytes, fragment_table, waits_s
 from .freshness import Search, response_s, search_cost, stale_ratio
 from .hop import HopCost, LinkEnds, fragment_cost, link_ends, towards
 
@@ -114,12 +114,15 @@ def leg_costs(net: G3Net, exchanges: Exchanges, routes: Routes, paths: CablePath
     """
     kinds, tree = Kinds.of(exchanges), TreeLinks.of(net, routes, paths, quality)
     cut = _cut(net, kinds.bytes)
-    fresh = _looked_up(
-        [_route_cost(net, kinds, tree, routes, cut, row) for row in range(kinds.bytes.size)], kinds, exchanges
-    )
+    hops = Fragments(net, cut, tree.up), Fragments(net, cut, tree.down)
+    known = [_route_cost(net, kinds, tree, routes, hops, row) for row in range(kinds.bytes.size)]
+    fresh = _looked_up(known, kinds, exchanges)
     stale = _stale_share(net, exchanges, fresh, tree, routes)
-    costs = [_route_cost(net, kinds, tree, routes, cut, row, stale) for row in range(kinds.bytes.size)]
-    return _with_search(net, _looked_up(costs, kinds, exchanges), exchanges, routes)
+    # only what opens an exchange can meet tone maps that are stale
+    opens = np.flatnonzero(kinds.service >= 0)
+    for row in opens.tolist():
+        known[row] = _route_cost(net, kinds, tree, routes, hops, row, stale)
+    return _with_search(net, _looked_up(known, kinds, exchanges), exchanges, routes)
 
 
 def direct_airtime_s(net: G3Net, exchanges: Exchanges, link: Array, paths: CablePaths, quality: LinkQuality) -> Array:
@@ -140,7 +143,8 @@ def direct_airtime_s(net: G3Net, exchanges: Exchanges, link: Array, paths: Cable
         ends = link_ends(net.table, net.mac, quality, link, along if upward else ~along)
         dead = ends.mode < 0
         good = [np.where(dead, np.inf, one) for one in (ends.snr_db, ends.robust_db, ends.robust_back_db)]
-        cost = _message(net, LinkEnds(np.where(dead, 0, ends.mode), *good), cut, int(kinds.bytes[row]))
+        hop = Fragments(net, cut, LinkEnds(np.where(dead, 0, ends.mode), *good))
+        cost = _message(net, hop, int(kinds.bytes[row]))
         seconds[row] = cost.channel_s
     return np.asarray(seconds[kinds.kind, exchanges.meter])
 
@@ -152,9 +156,9 @@ def relayed_s(net: G3Net, exchanges: Exchanges, routes: Routes, paths: CablePath
     """
     kinds, tree = Kinds.of(exchanges), TreeLinks.of(net, routes, paths, quality)
     cut, total = _cut(net, kinds.bytes), np.zeros(paths.n_meters + paths.n_sites)
+    up, down = Fragments(net, cut, tree.up), Fragments(net, cut, tree.down)
     for row in range(kinds.bytes.size):
-        ends = tree.up if kinds.up[row] else tree.down
-        hop_s = _message(net, ends, cut, int(kinds.bytes[row])).channel_s
+        hop_s = _message(net, up if kinds.up[row] else down, int(kinds.bytes[row])).channel_s
         own = np.bincount(exchanges.meter[kinds.kind == row], minlength=paths.n_meters).astype(float)
         below = own.copy()
         for level in reversed(tree.levels[1:]):
@@ -172,22 +176,38 @@ def _cut(net: G3Net, message_bytes: Array) -> FragmentTable:
     return fragment_table(sizes, net.table, net.mac)
 
 
-def _message(net: G3Net, ends: LinkEnds, cut: FragmentTable, message_bytes: int, stale: Array | None = None) -> HopCost:
+class Fragments:
+    """Fragments over the same hops; what one costs is worked out once per size."""
+
+    def __init__(self, net: G3Net, cut: FragmentTable, ends: LinkEnds) -> None:
+        self.net, self.cut, self.ends = net, cut, ends
+        self._known: dict[tuple[int, bool], HopCost] = {}
+
+    def cost(self, size_bytes: int, *, robust: bool = False) -> HopCost:
+        """See `hop.fragment_cost`."""
+        if (size_bytes, robust) not in self._known:
+            row = self.cut.row(size_bytes)
+            found = fragment_cost(self.net.table, self.cut, row, self.ends, self.net.mac, robust=robust)
+            self._known[size_bytes, robust] = found
+        return self._known[size_bytes, robust]
+
+
+def _message(net: G3Net, hops: Fragments, message_bytes: int, stale: Array | None = None) -> HopCost:
     """All fragments of a message over many hops, one after another; the first one robust where tone maps are stale."""
     pieces = fragment_sizes_bytes(message_bytes, net.mac)
-    n, parts = ends.mode.size, []
+    n, parts = hops.ends.mode.size, []
     for size in dict.fromkeys(pieces):
-        parts.append((pieces.count(size), fragment_cost(net.table, cut, cut.row(size), ends, net.mac)))
+        parts.append((pieces.count(size), hops.cost(size)))
     total = [np.ones(n), *np.zeros((4, n))]
     for count, one in parts:
         total[0] *= one.success**count
         for place, name in enumerate(("time_s", "variance_s2", "channel_s", "frames"), start=1):
             total[place] += count * getattr(one, name)
     if stale is not None:
-        robust = fragment_cost(net.table, cut, cut.row(pieces[0]), ends, net.mac, robust=True)
+        robust = hops.cost(pieces[0], robust=True)
         usual = parts[0][1]
         asked_s = response_s(net.table, net.mac)
-        there = ends.mode >= 0
+        there = hops.ends.mode >= 0
         total[0] *= 1 + stale * (robust.success / np.maximum(usual.success, 1e-300) - 1)
         total[1] += stale * (robust.time_s - usual.time_s)
         total[2] += stale * (1 - stale) * (robust.time_s - usual.time_s) ** 2
@@ -197,13 +217,18 @@ def _message(net: G3Net, ends: LinkEnds, cut: FragmentTable, message_bytes: int,
 
 
 def _route_cost(
-    net: G3Net, kinds: Kinds, tree: TreeLinks, routes: Routes, cut: FragmentTable, row: int, stale: Array | None = None
+    net: G3Net,
+    kinds: Kinds,
+    tree: TreeLinks,
+    routes: Routes,
+    hops: tuple[Fragments, Fragments],
+    row: int,
+    stale: Array | None = None,
 ) -> HopCost:
-    """One kind of message over the route of every meter, (n_meters,) columns."""
+    """One kind of message over the route of every meter, (n_meters,) columns; ``hops`` upwards and downwards."""
     upward, service = bool(kinds.up[row]), int(kinds.service[row])
-    ends = tree.up if upward else tree.down
     asks = stale[service] if stale is not None and service >= 0 else None
-    hop = _message(net, ends, cut, int(kinds.bytes[row]), asks)
+    hop = _message(net, hops[0 if upward else 1], int(kinds.bytes[row]), asks)
     n_fragments = len(fragment_sizes_bytes(int(kinds.bytes[row]), net.mac))
     success = tree.along(hop.success, np.multiply)
     time_s, variance_s2 = tree.along(hop.time_s, np.add), tree.along(hop.variance_s2, np.add)
@@ -240,7 +265,7 @@ def _on_one_line(net: G3Net, hops: Array, n_fragments: int, alone_s: Array, segm
     segments : (n_meters,) frames of them
     """
     mac, plan = net.mac, net.mac.plan
-    lead_s = float(backoff_s(np.zeros(1), mac)[0][0]) - plan.gap_s
+    lead_s = float(waits_s(1, mac)[0][0]) - plan.gap_s
     total_s = np.array(alone_s)
     for n_hops in np.unique(hops[hops > 0]).tolist():
         at, times = hops == n_hops, n_fragments * n_hops

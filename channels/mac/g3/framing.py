@@ -7,6 +7,7 @@ acknowledged. The same cut and the same times serve the closed form here and the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,15 @@ def backoff_s(attempt: Array, mac: MacSettings) -> tuple[Array, Array]:
     plan, csma = mac.plan, mac.csma
     mean_s = plan.gap_s + plan.slot_s * (HIGH_PRIORITY_SLOTS + mean_slots(attempt, csma))
     return np.asarray(mean_s), np.asarray(plan.slot_s**2 * slots_variance(attempt, csma))
+
+
+@lru_cache(maxsize=64)
+def waits_s(n_tries: int, mac: MacSettings) -> tuple[Array, Array]:
+    """`backoff_s` of the first tries of a frame, (n_tries,) each and not to be written to."""
+    mean_s, variance_s2 = backoff_s(np.arange(n_tries), mac)
+    mean_s.setflags(write=False)
+    variance_s2.setflags(write=False)
+    return mean_s, variance_s2
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...paths import CablePaths
 from ...phy.g3_ofdm import Mode, payload_error_ratio, threshold_db
 from ...technology import LinkQuality
-from .framing import FragmentTable, MacSettings, backoff_s, fragment_table
+from .framing import FragmentTable, MacSettings, fragment_table, waits_s
 
 Array = NDArray[Any]
 
@@ -98,7 +98,7 @@ def fragment_cost(
     failure = 1 - (1 - header)[:, None] * (1 - payload) * (1 - back)[:, None]
     cycle_s = cut.frame_s[row, mode] + mac.plan.ack_cycle_s
     one = _segment(failure, cycle_s, mac)
-    lead_s, lead_s2 = (float(one[0]) for one in backoff_s(np.zeros(1), mac))
+    lead_s, lead_s2 = (float(one[0]) for one in waits_s(1, mac))
     lead_s -= mac.plan.gap_s
     success = np.where(ends.mode < 0, 0.0, np.prod(one.success**count, axis=1))
     n_segments = count.sum(1)
@@ -116,7 +116,7 @@ def fragment_cost(
 
 def _segment(failure: Array, cycle_s: Array, mac: MacSettings) -> HopCost:
     """One segment that is tried until acknowledged: ``failure`` of one try, and what a try takes (...,)."""
-    wait_s, wait_s2 = backoff_s(np.arange(mac.frame_retries + 1), mac)
+    wait_s, wait_s2 = waits_s(mac.frame_retries + 1, mac)
     wait_s = wait_s - mac.plan.gap_s
     reached, took_s, took_s2 = np.ones(failure.shape), np.array(cycle_s), 0.0
     mean_s, square_s2, channel_s, frames = np.zeros((4, *failure.shape))
@@ -147,5 +147,5 @@ def saturation_bps(table: tuple[Mode, ...], mac: MacSettings, mode: int, fragmen
     """
     cut = fragment_table({fragment_bytes}, table, mac)
     busy_s = float((cut.count[0, mode] * (cut.frame_s[0, mode] + mac.plan.ack_cycle_s)).sum())
-    lead_s = float(backoff_s(np.zeros(1), mac)[0][0]) - mac.plan.gap_s
+    lead_s = float(waits_s(1, mac)[0][0]) - mac.plan.gap_s
     return 8 * fragment_bytes / (busy_s + lead_s)

@@ -14,9 +14,10 @@ import simpy
 
 from ...paths import CablePaths
 from ...routing.link_cost import link_quality_indicator
-from ...routing.loadng import Link, LoadngSettings
+from ...routing.loadng import Link
 from ...routing.loadng_links import LinkCosts
 from ...routing.loadng_routing import LoadngRouting, Modem
+from ...routing.loadng_settings import LoadngSettings
 from ...technology import Routes
 from ..plc.cell_links import CellLinks
 from .join import G3Join, JoinSettings
