@@ -8,10 +8,11 @@ A link runs *up* from ``from_node`` to ``to_node`` and *down* the other way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .draws import Draws
@@ -142,6 +143,9 @@ class LinkQuality:
         The ``Reason`` that would be given if this link were the meter's best and failed.
     in_range : bool
         False where a model was used outside the range it was fitted for.
+    useful_margin_db
+        Margin beyond which frames of the most robust mode are lost no more rarely, since impulses wipe out some of them
+        whatever the signal [dB]; inf, and so if left out, where no frame is.
     """
 
     snr_up_db: Array
@@ -155,11 +159,31 @@ class LinkQuality:
     loss_db: Array
     limit: Array
     in_range: Array
+    useful_margin_db: Array = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        """Fill the column that may be left out."""
+        if not self.useful_margin_db.size:
+            object.__setattr__(self, "useful_margin_db", np.full(len(self.in_range), np.inf))
+
+    @property
+    def spare_up_db(self) -> Array:
+        """What the signal may fall on the way up before impulses no longer decide what is lost, (n_links,) [dB]."""
+        return _beyond(self.margin_up_db, self.useful_margin_db)
+
+    @property
+    def spare_down_db(self) -> Array:
+        """Likewise on the way down."""
+        return _beyond(self.margin_down_db, self.useful_margin_db)
 
     @property
     def usable(self) -> Array:
         """(n_links,) bool: both directions have a mode."""
         return (self.mode_up >= 0) & (self.mode_down >= 0)
+
+
+def _beyond(margin_db: Array, most_db: Array) -> Array:
+    return np.subtract(margin_db, most_db, out=np.zeros(margin_db.shape), where=margin_db > most_db)
 
 
 @dataclass(frozen=True)

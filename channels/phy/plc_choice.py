@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .plc_adaptation import Adaptation
 from .plc_choice_frames import choose_links, mode_values
-from .plc_choice_symbols import choose_woven, woven_values
+from .plc_choice_symbols import choose_woven, made_good_db, woven_values
 from .plc_curve_fit import Curves, row_of
-from .plc_curves import error_ratio
+from .plc_curves import error_ratio, threshold_db
 from .plc_desk import Rules
 from .plc_effective_snr import check_share, erasure_loss_db
+from .plc_error_paths import falling_at, where_falling
 from .plc_flat import Mapping
 from .plc_mapping import mapping
 from .plc_waveforms import WAVEFORMS
@@ -29,7 +30,8 @@ Array = NDArray[Any]
 class Choice(NamedTuple):
     """What each link carries in one direction.
 
-    robust_snr_db : (n,) effective SNR of the robust mode on all carriers [dB]
+    robust_snr_db : (n,) effective SNR of the robust mode on all carriers if the symbols lost were made good, less what
+        they shift its threshold [dB]; the smaller margin where a header is asked for. Has no ceiling
     mode : (n,) int8, fastest mode that holds; -1 where the robust one does not
     snr_db : (n,) effective SNR of that mode on its carriers; of the robust one where there is no mode [dB]
     mean_snr_db : (n,) mean over carriers and the half cycle of the SNR in dB
@@ -70,7 +72,7 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
     return table, Rules(
         one.mode_waveform,
         one.mode_subbands,
-        one.threshold_db,
+        one.threshold_db if one.framed else _needed_db(one, table, curves),
         len(one.waveforms),
         one.header_threshold_db,
         one.header_floor_db,
@@ -81,12 +83,56 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
     )
 
 
+def _needed_db(one: Adaptation, table: Mapping, curves: Curves | None) -> Array:
+    """(n_modes,) effective SNR that a mode needs where symbols stand or fall by themselves, lost ones included [dB].
+
+    Lost symbols move the threshold, and the reserve comes on top of the moved one: it tells how far the signal may
+    fall. An effective SNR that contains the losses ends at a ceiling, below which a plain sum may well not be. inf
+    where lost symbols alone cost more than the threshold allows; the first mode's is where its margin begins.
+    """
+    needed = one.threshold_db.copy()
+    for mode in range(1, needed.size):
+        w = one.mode_waveform[mode]
+        name = one.waveforms[w]
+        bare = float(threshold_db(name, WAVEFORMS[name].reference_bytes, curves=curves)) + one.loss_db
+        moved = made_good_db(bare, w, table) + needed[mode] - bare
+        if moved != needed[mode]:
+            needed[mode] = (
+                where_falling(falling_at(moved, table.lossy[w]), table.log_loss[w]) if moved < np.inf else moved
+            )
+    return needed
+
+
 def erasure_cost_db(one: Adaptation, erasure_ratio: float) -> float:
-    """Most margin of the robust mode that erased symbols can cost; inf where each symbol stands by itself [dB]."""
-    if erasure_ratio == 0 or not one.framed:
-        return float("inf") if erasure_ratio else 0.0
-    costs = _erased_db(one, erasure_ratio)
-    return float(max(costs[one.mode_waveform[0]], costs[-1]))
+    """Most margin of the robust mode that erased symbols can cost; inf where they may cost all of it [dB].
+
+    Where each symbol stands or falls by itself this is the cost on flat carriers.
+    """
+    if erasure_ratio == 0:
+        return 0.0
+    if one.framed:
+        costs = _erased_db(one, erasure_ratio)
+        return float(max(costs[one.mode_waveform[0]], costs[-1]))
+    table = _tables(one, None, float(erasure_ratio))[0]
+    return max(float(made_good_db(floor_db, w, table)) - floor_db for floor_db, w in _floors(one))
+
+
+def useful_margin_db(one: Adaptation, erasure_ratio: float) -> float:
+    """Margin beyond which the robust mode and its header lose no fewer frames; inf where none is lost for good [dB].
+
+    Where frames are woven as a whole, erased symbols are made good; else some frames lose too many of theirs whatever
+    the signal, and their effective SNR ends at that of the frames lost.
+    """
+    if erasure_ratio == 0 or one.framed:
+        return float("inf")
+    table = _tables(one, None, float(erasure_ratio))[0]
+    return float(min(where_falling(table.lossy[w, -1], table.log_loss[w]) - floor_db for floor_db, w in _floors(one)))
+
+
+def _floors(one: Adaptation) -> list[tuple[float, int]]:
+    """Lowest SNR of the robust mode and, where somebody asks for it, of the header; with their waveforms [dB]."""
+    floors = [(float(one.threshold_db[0]), int(one.mode_waveform[0]))]
+    return floors + [(one.header_floor_db, len(one.waveforms))] * (one.header_floor_db > -np.inf)
 
 
 def _erased_db(one: Adaptation, erasure_ratio: float) -> Array:
@@ -130,7 +176,8 @@ def choose(
         Modes of the family.
     erasure_ratio
         Share of symbols that impulses wipe out, 0 to 1. Where a frame is woven as a whole it stands as a loss, exact
-        at the threshold, so that strong links keep telling how strong they are.
+        at the threshold, so that strong links keep telling how strong they are; else ``snr_db`` contains the symbols
+        lost, which no signal brings back, and thresholds and margins count what they cost.
 
     Returns
     -------

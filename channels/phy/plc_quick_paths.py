@@ -104,41 +104,48 @@ def quick_log_sums(
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _butterfly(
-    typing: Any, here: Any, there: Any, weight: Any, same: Any, j: Any
+def _one_step(
+    typing: Any, here: Any, there: Any, first: Any, second: Any, total: Any, counts: Any
 ) -> tuple[Any, Any]:  # pragma: no cover - compiled
-    """Masses of states j and j + n / 2 out of those of 2j and 2j + 1, `LANES` at once.
+    """Masses of all states one step on, `LANES` at once; what is back on the right path joins ``total``.
 
-    here, there, weight : addresses of (n_states, LANES) and (4, LANES) float32; same : row of ``weight`` of the branch
-    from 2j to j. Written as vectors: loops of so few turns are left as they are by the compiler.
+    here, there, total : addresses of (n_states, LANES), twice, and (LANES,) float32
+    first, second : of the (LANES,) decays of the step's two coded bits;  counts : 1 where the step counts, else 0
+    Written out as vectors, every branch by its own weight: loops of so few turns are left as they are by the compiler.
     """
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        vector = ir.VectorType(ir.FloatType(), LANES)
+        vector, fused = ir.VectorType(ir.FloatType(), LANES), ("contract",)
+        tiny, none = (ir.Constant(vector, LANES * [value]) for value in (float(_TINY), 0.0))
+        old, new, *decays_at, sum_at, counted = given
 
-        def place(base: Any, row: Any) -> Any:
-            stride = ir.Constant(row.type, 4 * LANES)
-            return builder.inttoptr(builder.add(base, builder.mul(row, stride)), vector.as_pointer())
+        def place(base: Any, row: int) -> Any:
+            return builder.inttoptr(builder.add(base, ir.Constant(base.type, 4 * LANES * row)), vector.as_pointer())
+
+        def product(weight: Any, mass: Any) -> Any:
+            return mass if weight is None else builder.fmul(weight, mass, flags=fused)
 
         def mass(one: Any, first: Any, other: Any, second: Any) -> Any:
-            rest = builder.fadd(builder.fmul(other, second, flags=fused), tiny, flags=fused)
-            return builder.fadd(builder.fmul(one, first, flags=fused), rest, flags=fused)
+            rest = builder.fadd(product(other, second), tiny, flags=fused)
+            return builder.fadd(product(one, first), rest, flags=fused)
 
-        old, new, weights, row, state = given
-        fused = ("contract",)
-        tiny = ir.Constant(vector, LANES * [float(_TINY)])
-        whole = state.type
-        even = builder.mul(state, ir.Constant(whole, 2))
-        first = builder.load(place(old, even), align=4)
-        second = builder.load(place(old, builder.add(even, ir.Constant(whole, 1))), align=4)
-        one = builder.load(place(weights, row), align=4)
-        other = builder.load(place(weights, builder.sub(ir.Constant(whole, 3), row)), align=4)
-        builder.store(mass(one, first, other, second), place(new, state), align=4)
-        high = builder.add(state, ir.Constant(whole, HALF_STATES))
-        builder.store(mass(other, first, one, second), place(new, high), align=4)
+        high, low = (builder.load(place(base, 0), align=4) for base in decays_at)
+        weight = (None, low, high, builder.fmul(low, high))
+        for state in range(HALF_STATES):
+            one, other = weight[int(SENT[state])], weight[3 - int(SENT[state])]
+            even, odd = (builder.load(place(old, 2 * state + side), align=4) for side in (0, 1))
+            right, left = mass(one, even, other, odd), mass(other, even, one, odd)
+            if state == 0:
+                # back on the right path; and a new one leaves it
+                told = builder.load(place(sum_at, 0), align=4)
+                wanted = builder.trunc(counted, ir.IntType(1))
+                builder.store(builder.select(wanted, builder.fadd(told, right), told), place(sum_at, 0), align=4)
+                right, left = none, builder.fadd(left, weight[3])
+            builder.store(right, place(new, state), align=4)
+            builder.store(left, place(new, state + HALF_STATES), align=4)
         return context.get_dummy_value()
 
-    return types.void(*(5 * [types.intp])), generate
+    return types.void(*(6 * [types.intp])), generate
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -146,26 +153,14 @@ def _quick_returning(decay: Array, order: Array, states: Array, out: Array) -> N
     """`plc_error_paths._returning` in single precision; ``decay`` in rows of label bit and carrier."""
     n_steps = order.size // 2
     states[:] = np.float32(0.0)
-    weight = np.ones((4, LANES), np.float32)
     total = np.zeros(LANES, np.float32)
     # addresses, since every array that changes its name costs time
-    weights, old, new = weight.ctypes.data, states[0].ctypes.data, states[1].ctypes.data
-    side = 1
+    base, old, new, sums = decay.ctypes.data, states[0].ctypes.data, states[1].ctypes.data, total.ctypes.data
     for t in range(-WARM_UP, n_steps):
         at = 2 * (t % n_steps)
-        first, second = order[at], order[at + 1]
-        for i in range(LANES):
-            weight[1, i], weight[2, i] = decay[second, i], decay[first, i]
-            weight[3, i] = decay[first, i] * decay[second, i]
-        for j in range(HALF_STATES):
-            _butterfly(old, new, weights, SENT[j], j)  # type: ignore[call-arg]
-        for i in range(LANES):
-            if t >= 0:
-                total[i] += states[side, 0, i]
-            # back on the right path; and a new one leaves it
-            states[side, 0, i] = np.float32(0.0)
-            states[side, HALF_STATES, i] += weight[3, i]
-        old, new, side = new, old, 1 - side
+        first, second = base + 4 * LANES * order[at], base + 4 * LANES * order[at + 1]
+        _one_step(old, new, first, second, sums, 1 if t >= 0 else 0)  # type: ignore[call-arg]
+        old, new = new, old
     for i in range(LANES):
         out[i] = np.log(np.float64(total[i]) / n_steps)
 

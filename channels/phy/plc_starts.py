@@ -94,14 +94,45 @@ def mean_log_hazard(log_hazard: Array, span: float, n_bytes: float) -> float:  #
 
     n_bytes : of a frame that lasts ``span`` parts; 0 parts for a long frame, which sees the mean hazard
     """
-    highest = log_hazard.max()
+    highest = log_hazard[0]
+    for b in range(1, log_hazard.size):
+        highest = max(highest, log_hazard[b])
     if highest == -np.inf:
         return -np.inf
     if span <= 0.0 or n_bytes * np.exp(min(highest, 50.0)) < _RARE:
-        return float(highest + np.log(np.exp(log_hazard - highest).mean()))
-    hazard = n_bytes * np.exp(np.minimum(log_hazard, 50.0))
-    of_start = np.empty(hazard.size)
-    for start in range(hazard.size):
-        of_start[start] = covered(hazard, start, span)
-    least = of_start.min()
-    return float(np.log((least - np.log(np.exp(least - of_start).mean())) / n_bytes))
+        part = 0.0
+        for b in range(log_hazard.size):
+            part += np.exp(log_hazard[b] - highest)
+        return float(highest + np.log(part / log_hazard.size))
+    return _mean_of_starts(log_hazard, span, n_bytes)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean_of_starts(log_hazard: Array, span: float, n_bytes: float) -> float:  # pragma: no cover - compiled
+    """`mean_log_hazard` of short frames that are not nearly all kept."""
+    n = log_hazard.size
+    hazard, of_start = np.empty(n), np.empty(n)
+    whole = 0.0
+    for b in range(n):
+        hazard[b] = n_bytes * np.exp(min(log_hazard[b], 50.0))
+        whole += hazard[b]
+    turns = int(span / n)
+    rest, least = span - turns * n, np.inf
+    for start in range(n):
+        of_start[start] = (turns * whole + _from(hazard, start, rest)) / span
+        least = min(least, of_start[start])
+    kept = 0.0
+    for start in range(n):
+        kept += np.exp(least - of_start[start])
+    return float(np.log((least - np.log(kept / n)) / n_bytes))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _from(part: Array, start: int, span: float) -> float:  # pragma: no cover - compiled
+    """Sum over what begins with part ``start`` and lasts ``span`` parts, less than all."""
+    at, left, result = start, span, 0.0
+    while left > 0.0:
+        result += min(left, 1.0) * part[at]
+        left -= 1.0
+        at = at + 1 if at + 1 < part.size else 0
+    return result

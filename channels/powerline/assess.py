@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..draws import Draws
 from ..paths import CablePaths
 from ..phy.plc_adaptation import Adaptation
-from ..phy.plc_choice import Choice, choose, erasure_cost_db
+from ..phy.plc_choice import Choice, choose, erasure_cost_db, useful_margin_db
 from ..scenario import Scenario
 from ..technology import LinkQuality, Reason
 from .channel import AreaChannel, area_channel, drawn_phases
@@ -93,6 +93,7 @@ def assess_links(
         answer.loss_db,
         answer.limit,
         np.ones(n, bool),
+        np.full(n, useful_margin_db(adaptation, erasure_ratio(settings.noise.impulses, settings.window_s))),
     )
 
 

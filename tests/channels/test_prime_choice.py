@@ -2,9 +2,30 @@
 
 import numpy as np
 import pytest
-from amiplan.channels.phy.plc_choice import choose, numbers
+from amiplan.channels.phy.plc_choice import choose, erasure_cost_db, numbers, useful_margin_db
 from amiplan.channels.phy.prime_adaptation import prime_adaptation
 from amiplan.channels.phy.prime_ofdm import Channels
+
+RESERVE_DB = 1.0
+
+
+def flat_values_db(table, erased):
+    """Levels of flat links, and the effective SNR of every mode on them, lost symbols included."""
+    level_db = np.arange(-6.0, 40.0, 0.2)
+    power = np.repeat(10 ** (level_db / 10), 97).reshape(-1, 1, 97).astype(np.float32)
+    power = np.repeat(power, int(table.state_of_bin.max()) + 1, axis=1)
+    over = np.ones((1, table.state_of_bin.size, 97), np.float32)
+    return level_db, numbers(power, np.zeros(level_db.size, int), over, table, 100, erased).mode_snr_db
+
+
+def needed_db(table, erased):
+    """SNR that a mode needs: what it has on a flat link by the reserve above the one that just loses a tenth."""
+    level_db, value_db = flat_values_db(table, erased)
+    needed = table.threshold_db.copy()
+    for mode in range(1, needed.size):
+        just_db = np.interp(table.threshold_db[mode] - RESERVE_DB, value_db[:, mode], level_db)
+        needed[mode] = np.interp(just_db + RESERVE_DB, level_db, value_db[:, mode])
+    return needed
 
 
 @pytest.mark.parametrize("kind", ["A", "B"])
@@ -18,7 +39,7 @@ def test_the_fastest_mode_that_holds_is_found(kind, erased):
     power, heard = (10 ** (level_db / 10)).astype(np.float32), np.zeros(n, np.int64)
     over = (10 ** (rng.normal(0, 2, (1, 4, 97)) / 10)).astype(np.float32)
     choice, all_modes = choose(power, heard, over, table, erased), numbers(power, heard, over, table, 100, erased)
-    holds = all_modes.mode_snr_db >= table.threshold_db
+    holds = all_modes.mode_snr_db >= needed_db(table, erased)
     fastest = np.where(holds[:, 1:].any(1), holds.shape[1] - 1 - holds[:, ::-1].argmax(1), 0)
     header = all_modes.header_snr_db >= table.header_threshold_db
     expected = np.where(choice.robust_snr_db < table.threshold_db[0], -1, np.where(header, fastest, 0))
@@ -55,7 +76,7 @@ def test_quick_choice_is_the_one_of_the_reference(kind, erased, severity):
     exact = numbers(power, heard, over, table, 100, erased)
     floor_db = table.threshold_db[0]
     robust_db = np.minimum(exact.mode_snr_db[:, 0], exact.header_snr_db - table.header_floor_db + floor_db)
-    over_db = np.c_[robust_db - floor_db, exact.mode_snr_db[:, 1:] - table.threshold_db[1:]]
+    over_db = np.c_[robust_db - floor_db, exact.mode_snr_db[:, 1:] - needed_db(table, erased)[1:]]
     header_db = exact.header_snr_db - table.header_threshold_db
     allowed = np.where(over_db[:, 0] < 0, -1, np.where(header_db >= 0, _fastest(over_db), 0))
     close = (np.abs(over_db) < 0.05).any(axis=1) | (np.abs(header_db) < 0.05)
@@ -71,3 +92,93 @@ def test_quick_choice_is_the_one_of_the_reference(kind, erased, severity):
 def _fastest(over_db):
     """Last mode that holds."""
     return over_db.shape[1] - 1 - (over_db[:, ::-1] >= 0).argmax(axis=1)
+
+
+def selective_links(n, states=4, seed=5, low_db=-15.0, high_db=45.0):
+    """Unequal carriers and parts of the half cycle: power, heard, over_noise."""
+    rng = np.random.default_rng(seed)
+    smooth = np.cumsum(rng.normal(0, 1.0, (n, states, 97)), axis=2)
+    level_db = rng.uniform(low_db, high_db, (n, 1, 1)) + smooth - smooth.mean(axis=(1, 2), keepdims=True)
+    over_db = 4.0 * np.cos(2 * np.pi * np.arange(8)[:, None] / 8) * np.ones(97)
+    return (10 ** (level_db / 10)).astype(np.float32), np.zeros(n, int), (10 ** (over_db / 10)).astype(np.float32)[None]
+
+
+def table_of(kind):
+    states = np.array([1, 1, 0, 3, 3, 0, 2, 2])
+    return prime_adaptation(Channels(1), kind, states, loss_db=1.5, margin_db=RESERVE_DB, mains_hz=50.0)
+
+
+def margin_db(links, table, erased):
+    return choose(*links, table, erased).robust_snr_db - table.threshold_db[0]
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+@pytest.mark.parametrize("erased", [0.0, 0.0025])
+def test_the_margin_begins_where_frames_are_lost_and_promises_no_more_than_there_is(kind, erased):
+    """All carriers fall until the robust mode or the header loses what it may, found by halving with the reference."""
+    table, (power, heard, over) = table_of(kind), selective_links(24, low_db=0.0)
+    found = margin_db((power, heard, over), table, erased)
+
+    def holds(fall_db):
+        weaker = (power * 10 ** (-fall_db / 10)[:, None, None]).astype(np.float32)
+        seen = numbers(weaker, heard, over, table.robust_alone, 100, erased)
+        return (seen.mode_snr_db[:, 0] >= table.threshold_db[0]) & (seen.header_snr_db >= table.header_floor_db)
+
+    np.testing.assert_array_equal(found >= 0, holds(np.zeros(24)))
+    low, high = np.zeros(24), np.full(24, 60.0)
+    for _ in range(9):
+        middle = (low + high) / 2
+        good = holds(middle)
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    spare_db = ((low + high) / 2 - found)[found > 0]
+    assert spare_db.size > 10
+    assert spare_db.min() > -0.7
+    assert spare_db.max() < 8.0
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_the_margin_of_flat_carriers_is_decibel_for_decibel(kind):
+    table, level_db = table_of(kind), np.arange(10.0, 50.0, 5.0)
+    power = (10 ** (level_db / 10))[:, None, None] * np.ones((1, 4, 97), np.float32)
+    links = power.astype(np.float32), np.zeros(8, int), np.ones((1, 8, 97), np.float32)
+    needed = margin_db(links, table, 0.0025)
+    np.testing.assert_allclose(np.diff(needed), 5.0, atol=0.1)
+    np.testing.assert_allclose(margin_db(links, table, 0.0) - needed, erasure_cost_db(table, 0.0025), atol=0.1)
+
+
+@pytest.mark.parametrize("erased", [0.0, 0.0025])
+def test_margins_have_no_ceiling(erased):
+    table, (power, heard, over) = table_of("A"), selective_links(30, low_db=8.0, high_db=20.0)
+    before, after = (margin_db((power * gain, heard, over), table, erased) for gain in (np.float32(1), np.float32(100)))
+    strong = before > 1.0
+    assert strong.sum() > 10
+    risen = (after - before)[strong]
+    assert np.all((risen > 13.0) & (risen < 20.5))
+    assert after.max() > 25.0
+
+
+def test_impulses_that_cost_more_than_the_threshold_allows_leave_no_margin():
+    """A frame of 17 symbols is whole with 0.98 to that power: three in ten are lost, and one may be."""
+    table, links = table_of("A"), selective_links(10, low_db=30.0, high_db=40.0)
+    assert np.all(margin_db(links, table, 0.02) == -np.inf)
+    assert np.all(choose(*links, table, 0.02).mode == -1)
+    assert erasure_cost_db(table, 0.02) == np.inf
+    assert np.all(margin_db(links, table, 0.0) > 10.0)
+    assert 0.0 == erasure_cost_db(table, 0.0) < erasure_cost_db(table, 0.001) < erasure_cost_db(table, 0.004)
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_beyond_the_useful_margin_the_robust_mode_loses_no_fewer_frames(kind):
+    table, erased = table_of(kind), 0.0025
+    assert useful_margin_db(table, 0.0) == np.inf
+    assert useful_margin_db(table, 0.005) < useful_margin_db(table, erased)
+    level_db, value_db = flat_values_db(table.robust_alone, erased)
+    assert useful_margin_db(table, erased) <= value_db[-1, 0] - table.threshold_db[0] + 1e-6
+    assert value_db[level_db > 30.0, 0] == pytest.approx(value_db[-1, 0], abs=1e-3)
+
+
+def test_modes_between_the_robust_and_the_fastest_are_used_under_impulses():
+    """The reserve is a fall of the signal, not of an SNR that lost symbols hold down."""
+    table = table_of("A")
+    chosen = choose(*selective_links(400, low_db=0.0, high_db=35.0), table, 0.0025).mode
+    assert set(range(len(table.mode_waveform))) - set(chosen.tolist()) <= {1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class CellLinks:
     snr_db, robust_db : (n, n) float64
         Effective SNR on the carriers of the link's mode, and of the most robust mode on all carriers [dB]; first axis
         the sender, second the receiver; -inf where there is no link.
+    spare_db : (n, n) float64, or zero for all
+        What the signal may fall before these two do, where impulses and not the level decide what is lost [dB].
     mode : (n, n) int8
         Best usable mode; -1 for none.
     """
@@ -31,6 +33,12 @@ class CellLinks:
     snr_db: Array
     robust_db: Array
     mode: Array
+    spare_db: Array = field(default_factory=lambda: np.zeros(()))
+
+    @property
+    def level_db(self) -> Array:
+        """(n, n) signal over noise of the most robust mode [dB]: what senses the line, and what disturbs others."""
+        return np.asarray(self.robust_db + self.spare_db)
 
     @classmethod
     def of(cls, paths: CablePaths, quality: LinkQuality, site: int, robust_threshold_db: float) -> CellLinks:
@@ -52,12 +60,14 @@ class CellLinks:
         rows = np.flatnonzero((first >= 0) & (second >= 0))
         ends = (first[rows], second[rows])
         shape = (node.size, node.size)
-        floor = robust_threshold_db
+        spare = quality.spare_up_db[rows], quality.spare_down_db[rows]
+        up, down = quality.margin_up_db[rows] - spare[0], quality.margin_down_db[rows] - spare[1]
         return cls(
             node,
             _square(shape, ends, quality.snr_up_db[rows], quality.snr_down_db[rows], -np.inf),
-            _square(shape, ends, quality.margin_up_db[rows] + floor, quality.margin_down_db[rows] + floor, -np.inf),
+            _square(shape, ends, up + robust_threshold_db, down + robust_threshold_db, -np.inf),
             _square(shape, ends, quality.mode_up[rows], quality.mode_down[rows], -1).astype(np.int8),
+            _square(shape, ends, *spare, 0.0),
         )
 
     @property

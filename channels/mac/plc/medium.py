@@ -60,9 +60,9 @@ class Medium:
         """Links are as these tables say from now on; raises ValueError where the number of members changes."""
         if self._frames and links.n != len(self._linear):
             raise ValueError(f"{links.n} members instead of {len(self._linear)}; open a new cell for another area")
-        self._power = 10.0 ** (links.robust_db / 10)
+        self._power = 10.0 ** (links.level_db / 10)
         self._linear: list[list[float]] = self._power.tolist()
-        self._hears: list[list[bool]] = (links.robust_db >= self._sense_db).tolist()
+        self._hears: list[list[bool]] = (links.level_db >= self._sense_db).tolist()
 
     def begin(self, sender: int, airtime_s: float, head_s: float) -> OnAir:
         """A frame goes on the line now and stays ``airtime_s``, of which ``head_s`` are preamble and header [s]."""

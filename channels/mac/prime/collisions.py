@@ -66,7 +66,7 @@ class Struck:
         if not hop.size:
             return np.zeros(n), np.zeros(n)
         one = self.own.rows(hop)
-        weak = Hops(one.node, one.kind, one.mode, one.snr_db - drop[:, None], one.robust_db - drop[:, None])
+        weak = one.weaker(drop[:, None])
         air_s = hop_airtime_s(mac, one, way, psdu_bytes)[:, 0]
         gap_s = mac.processing_s + mac.senses_s + mac.mean_backoff_s(CONTROL_PRIORITY)
         robust = np.array(robust_mode(mac, mac.data_frame))
@@ -102,7 +102,7 @@ def struck(
     control: Control,
 ) -> Struck:
     """Who may strike whom: ``links`` tell who hears whom, ``control`` who sends control frames."""
-    own = Hops(hops.node[:, :1], hops.kind[:, :1], hops.mode[..., :1], hops.snr_db[..., :1], hops.robust_db[..., :1])
+    own = Hops(hops.node[:, :1], hops.kind[:, :1], *(column[..., :1] for column in hops.columns))
     meter = np.flatnonzero(own.there[:, 0]) if hops.node.shape[1] else np.zeros(0, np.int64)
     events = np.append(0, np.cumsum(np.bincount(control.node, minlength=links.start.size - 1)))
     traffic = events, control.cause, control.returns, control.rate_hz, control.line, control.outside

@@ -43,14 +43,7 @@ class Hidden:
         ----------
         hops, meter : ways of some meters, and who they are, (n,)
         """
-        row, hop, drop = np.arange(meter.size), self.hop[meter], self.drop_db[meter]
-        first = Hops(
-            hops.node[row, hop][:, None],
-            hops.kind[row, hop][:, None],
-            hops.mode[:, row, hop][..., None],
-            (hops.snr_db[:, row, hop] - drop)[..., None],
-            (hops.robust_db[:, row, hop] - drop)[..., None],
-        )
+        first = hops.at(np.arange(meter.size), self.hop[meter]).weaker(self.drop_db[meter][:, None])
         lost = np.where(self.unheard[meter], hop_loss(mac, first, way, psdu_bytes)[:, 0], 0.0)
         return np.where(hops.count < 3, 1.0, lost)
 
@@ -82,7 +75,8 @@ def hidden(
         hop, second, sender = np.where(deep, count - 1, 0), np.where(deep, count - 2, 0), base
         ahead = hops.node[row, second]
     # the switch ahead talks to the receiver of the first hop against the direction of the message
-    level_db = hops.robust_db[1 - way, row, np.where(deep, second, 0)]
+    back = (1 - way, row, np.where(deep, second, 0))
+    level_db = hops.robust_db[back] + hops.spare_db[back]
     drop = np.where(deep, 10 * np.log10(1 + 10 ** (np.where(deep, level_db, -np.inf) / 10)), 0.0)
     unheard = np.zeros(n, bool)
     unheard[deep] = ~_heard(mac, paths, quality, legacy, ahead[deep], sender[deep])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Hops:
     node : (n_meters, n_hops) int64 lower end of each hop, -1 beyond the base node
     kind : (n_meters, n_hops) int8 frame type, row of `KINDS`
     mode, snr_db, robust_db : (2, n_meters, n_hops) by direction of the frame; mode -1 beyond the base node
+    spare_db : likewise, what the signal may fall before these SNR do, since impulses decide what is lost
     """
 
     node: Array
@@ -31,6 +32,12 @@ class Hops:
     mode: Array
     snr_db: Array
     robust_db: Array
+    spare_db: Array
+
+    @property
+    def columns(self) -> tuple[Array, Array, Array, Array]:
+        """Those that differ by direction: mode, SNR, SNR of the most robust mode, and what is spare."""
+        return self.mode, self.snr_db, self.robust_db, self.spare_db
 
     @property
     def there(self) -> Array:
@@ -44,13 +51,17 @@ class Hops:
 
     def rows(self, meters: Array) -> Hops:
         """Ways of some meters, in that order."""
-        return Hops(
-            self.node[meters],
-            self.kind[meters],
-            self.mode[:, meters],
-            self.snr_db[:, meters],
-            self.robust_db[:, meters],
-        )
+        return Hops(self.node[meters], self.kind[meters], *(column[:, meters] for column in self.columns))
+
+    def at(self, meters: Array, hop: Array) -> Hops:
+        """One hop of the ways of some meters, as ways of one hop, (n, 1)."""
+        ends = self.node[meters, hop][:, None], self.kind[meters, hop][:, None]
+        return Hops(*ends, *(column[:, meters, hop][..., None] for column in self.columns))
+
+    def weaker(self, drop_db: Array) -> Hops:
+        """The same ways where others take ``drop_db`` (n, 1) from what arrives."""
+        less_db = np.maximum(drop_db - self.spare_db, 0.0)
+        return replace(self, snr_db=self.snr_db - less_db, robust_db=self.robust_db - less_db)
 
 
 def senders(hops: Hops, routes: Routes, way: int) -> Array:
@@ -79,6 +90,7 @@ def hops_of(mac: PrimeMac, routes: Routes, paths: CablePaths, quality: LinkQuali
     node = np.full((n, depth), -1, np.int64)
     kind, mode = np.zeros((n, depth), np.int8), np.full((2, n, depth), -1, np.int64)
     snr, robust = np.full((2, 2, n, depth), -np.inf)
+    spare, up_db, down_db = np.zeros((2, n, depth)), quality.spare_up_db, quality.spare_down_db
     here = np.where(routes.server >= 0, np.arange(n), -1).astype(np.int64)
     rows = np.flatnonzero(here >= 0)
     for hop in range(depth):
@@ -93,10 +105,11 @@ def hops_of(mac: PrimeMac, routes: Routes, paths: CablePaths, quality: LinkQuali
             mode[way, rows, hop] = np.where(along, quality.mode_up[link], quality.mode_down[link])
             snr[way, rows, hop] = np.where(along, quality.snr_up_db[link], quality.snr_down_db[link])
             margin = np.where(along, quality.margin_up_db[link], quality.margin_down_db[link])
-            robust[way, rows, hop] = np.minimum(margin, quality.useful_margin_db[link]) + floor
+            spare[way, rows, hop] = np.where(along, up_db[link], down_db[link])
+            robust[way, rows, hop] = margin - spare[way, rows, hop] + floor
         here[rows] = high
         rows = rows[high < n]
-    return Hops(node, kind, mode, snr, robust)
+    return Hops(node, kind, mode, snr, robust, spare)
 
 
 def hop_airtime_s(mac: PrimeMac, hops: Hops, way: int, psdu_bytes: int, *, robust: bool = False) -> Array:

@@ -86,6 +86,7 @@ class PrimeLine:
         self._modes: list[list[int]] = self.links.mode.tolist()
         self._snr: list[list[float]] = self.links.snr_db.tolist()
         self._robust: list[list[float]] = self.links.robust_db.tolist()
+        self._spare: list[list[float]] = np.broadcast_to(self.links.spare_db, pairs.shape).tolist()
 
     def _blocks(self) -> Iterator[float]:
         while True:
@@ -135,6 +136,7 @@ class PrimeLine:
         key = (sender, receiver, mode, n_bytes, less_db)
         if key not in self._ratios:
             robust_db = self._robust[sender][receiver]
+            less_db = max(less_db - self._spare[sender][receiver], 0.0)
             own = self._modes[sender][receiver] == mode
             snr_db = max((self._snr[sender][receiver] if own else robust_db) - less_db, NO_LINK_DB)
             robust_db = max(robust_db - less_db, NO_LINK_DB)
