@@ -45,9 +45,16 @@ class Polls(Protocol):
         ...
 
     def leg_cost(
-        self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality, draws: Draws
+        self,
+        exchanges: Exchanges,
+        routes: Routes,
+        paths: CablePaths,
+        quality: LinkQuality,
+        draws: Draws,
+        *,
+        alone: bool = False,
     ) -> LegCost:
-        """What each leg costs over its route."""
+        """What each leg costs over its route; ``alone`` leaves out what others send."""
         ...
 
 
@@ -159,7 +166,7 @@ def _state(
     turns, own_turns = Turns.of(cycle), Turns.of(asked)
 
     def each(found: Polls, exchanges: Exchanges, of: Turns) -> list[Attempts]:
-        costs = [found.leg_cost(exchanges, step.routes, paths, step.quality, draws) for step in course]
+        costs = [found.leg_cost(exchanges, step.routes, paths, step.quality, draws, alone=alone) for step in course]
         return [attempts(of, exchanges, cost, polling.response_s) for cost in costs]
 
     polled = each(technology, cycle, turns)

@@ -264,7 +264,7 @@ def cell_day(cell: CellPiece) -> CellDay:
     concentrator = Concentrator(env, plc, cell.paths.n_meters + cell.site, polled, rules)
     if len(cell.course) > 1:
         env.process(follow(env, plc, cell.course))
-    order = [int(row) for row in np.argsort(cell.window_s, kind="stable") if cell.services[row] != ON_DEMAND]
+    order = [row for row, service in enumerate(cell.services) if service != ON_DEMAND]
     until_s = [technology.airtime_share * window for window in cell.window_s]
     requests = _requests(cell)
     env.run(until=concentrator.day(order, until_s, requests))

@@ -17,7 +17,10 @@ class ServiceLevel:
 
     name: str = parameter("daily reading", "-", "name of the service level in the report", "choice of the buyer")
     services: tuple[str, ...] = parameter(
-        ("register", "profile"), "-", "what is read, or done, once a day at each meter", "choice of the buyer"
+        ("register", "profile"),
+        "-",
+        "what is read, or done, once a day at each meter; concentrators poll in this order",
+        "choice of the buyer",
     )
     start_h: float = parameter(
         0.0, "h", "collection may start, after midnight", "choice of the buyer", minimum=0.0, maximum=23.9

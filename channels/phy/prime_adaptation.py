@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .prime_ofdm import CARRIERS_PER_CHANNEL, FRAME_TYPES, SYMBOL_S, WINDOW_S, C
 Array = NDArray[Any]
 
 
+@cache
 def adaptive_modes(channels: Channels, frame: str) -> tuple[Mode, ...]:
     """Modes that a frame type carries, in rising order of rate; of equal rates the one that needs less SNR comes last.
 
@@ -61,6 +63,7 @@ def prime_adaptation(
     )
 
 
+@cache
 def threshold_db(mode: Mode) -> float:
     """Flat SNR at which a tenth of frames of the reference length is lost [dB]."""
     return float(plc_curves.threshold_db(mode.waveform.name, mode.waveform.reference_bytes))

@@ -81,9 +81,14 @@ class LoadngNode:
         self._waiting: dict[tuple[Any, ...], RouteMessage] = {}
         self._searches: dict[int, tuple[int, int]] = {}
         self._failed_s: dict[int, float] = {}
+        self._in_vain: set[int] = set()
 
     def find(self, now_s: float, destination: int, repair: bool = False) -> list[Action]:
-        """Search a route; ends with `Found`. A search on its way is joined."""
+        """Search a route; ends with `Found`. A search on its way is joined.
+
+        A guided request can die where old routes of relays lead it. So repairs flood, and after a request in vain all
+        further ones until a reply, which renews the routes along its way (a choice, confidence C).
+        """
         if self.table.hop(destination, now_s) >= 0:
             return [Found(destination, True)]
         if destination in self._searches:
@@ -172,7 +177,7 @@ class LoadngNode:
             sequence,
             hops_left=self.settings.max_hops,
             repair=repair,
-            guided=self.settings.rreq_guided,
+            guided=self.settings.rreq_guided and not repair and destination not in self._in_vain,
         )
         wake = Wake(self.settings.net_traversal_s, ("search", destination, sequence))
         return [Say(EVERYBODY, encode(message)), wake]
@@ -184,12 +189,15 @@ class LoadngNode:
             return []
         if self.table.hop(destination, now_s) >= 0:
             return self._found(now_s, destination, True)
+        self._in_vain.add(destination)
         return self._request(destination, retries - 1, True) if retries else self._found(now_s, destination, False)
 
     def _found(self, now_s: float, destination: int, ok: bool) -> list[Action]:
         if self._searches.pop(destination, None) is None:
             return []
-        if not ok:
+        if ok:
+            self._in_vain.discard(destination)
+        else:
             self._failed_s[destination] = now_s
         return [Found(destination, ok)]
 

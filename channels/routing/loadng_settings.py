@@ -17,7 +17,7 @@ class LoadngSettings:
 
     net_traversal_s : how long a search waits for its reply;  rrep_wait_s : how long a destination waits for better ways
     rreq_retries : further requests of one search;  rreq_wait_s : pause before a failed search may begin again
-    rreq_guided : bool, requests go along routes that relays have to their destination instead of flooding behind them
+    rreq_guided : bool, a first request goes along routes that relays have to its destination instead of flooding
     table_size, table_weight : entries of a routing table, and Krt, which counts its fill against a link
     rreq_delay_*_s, rreq_jitter_*_lqi : delay of a relayed request at and below the low, at and above the high LQI
     """

@@ -215,9 +215,19 @@ class G3Plc(G3Parameters, OnCables):
         return Polling(self.response_s, self.parallel_polls, self.airtime_share)
 
     def leg_cost(
-        self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality, draws: Draws
+        self,
+        exchanges: Exchanges,
+        routes: Routes,
+        paths: CablePaths,
+        quality: LinkQuality,
+        draws: Draws,
+        *,
+        alone: bool = False,
     ) -> LegCost:
-        """What one start of each leg costs over its route at one moment; all modems are alike, whatever is drawn."""
+        """What one start of each leg costs over its route at one moment.
+
+        All modems are alike, whatever is drawn, and what others send is counted behind the legs (`carry_course`).
+        """
         return leg_costs(self.net, exchanges, routes, paths, quality)
 
     def relay_airtime_s(self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality) -> Array:

@@ -190,11 +190,13 @@ class Prime(PrimeParameters, OnCables):
         self, exchanges: Exchanges, course: Sequence[CourseStep], paths: CablePaths, scenario: Scenario, draws: Draws
     ) -> Outcome:
         """The same where links and routes change during the window; parts as in `CourseStep`, the last without end."""
-        moments = [
-            Moment(part.until_s, part.routes, self.leg_cost(exchanges, part.routes, paths, part.quality, draws))
-            for part in course
-        ]
         alone = not scenario.interference
+
+        def moment(part: CourseStep) -> Moment:
+            cost = self.leg_cost(exchanges, part.routes, paths, part.quality, draws, alone=alone)
+            return Moment(part.until_s, part.routes, cost)
+
+        moments = [moment(part) for part in course]
         return outcome_of(exchanges, moments, paths, course[0].quality, draws, self.polling, alone=alone)
 
     @property
@@ -203,11 +205,21 @@ class Prime(PrimeParameters, OnCables):
         return Polling(self.response_s, self.parallel_polls, self.airtime_share)
 
     def leg_cost(
-        self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality, draws: Draws
+        self,
+        exchanges: Exchanges,
+        routes: Routes,
+        paths: CablePaths,
+        quality: LinkQuality,
+        draws: Draws,
+        *,
+        alone: bool = False,
     ) -> LegCost:
-        """What one start of each leg costs over its way at one moment; draws tell which meters are of the old kind."""
-        legacy = self.legacy(paths, draws)
-        return leg_costs(self.mac, exchanges, routes, paths, quality, legacy, response_s=self.response_s)
+        """What one start of each leg costs over its way at one moment.
+
+        Draws tell which meters are of the old kind; ``alone`` leaves out the control frames of others.
+        """
+        legacy, answer_s = self.legacy(paths, draws), self.response_s
+        return leg_costs(self.mac, exchanges, routes, paths, quality, legacy, response_s=answer_s, alone=alone)
 
     def relay_airtime_s(self, exchanges: Exchanges, routes: Routes, paths: CablePaths, quality: LinkQuality) -> Array:
         """Channel time each node spends forwarding for others in one period, (n_nodes,) [s].

@@ -167,6 +167,25 @@ def test_a_guided_request_that_nobody_acknowledged_is_said_to_everybody():
     assert relay.blacklisted(7, 0.3)
 
 
+def flags(actions):
+    """Whether the request that actions begin with is guided."""
+    return decode(actions[0].payload).guided
+
+
+def test_only_a_first_request_is_guided_until_a_reply_renews_the_routes():
+    origin = node(address=1, rreq_retries=1)
+    assert flags(origin.find(0.0, 9))
+    assert not flags(origin.wake(20.0, ("search", 9, 1)))
+    assert origin.wake(40.0, ("search", 9, 2)) == [Found(9, False)]
+    assert not flags(origin.find(70.0, 9))
+    assert flags(origin.find(70.0, 8))
+    assert origin.heard(71.0, 2, RouteMessage(RREP, 1, 9, 5, hops=1), GOOD) == [Found(9, True)]
+    origin.table.drop_via(2)
+    assert flags(origin.find(80.0, 9))
+    assert not flags(node().find(0.0, 9, repair=True))
+    assert not flags(node(rreq_guided=False).find(0.0, 9))
+
+
 def test_delay_of_a_relay_follows_the_link_quality():
     delays = [node().heard(0.0, 2, request(), Link(10, False, lqi))[0].delay_s for lqi in (0, 52, 76, 100, 255)]
     assert delays == pytest.approx([0.75, 0.75, 0.4, 0.05, 0.05])

@@ -99,6 +99,60 @@ def test_repair_after_a_lost_relay_takes_the_other_way_and_the_blacklist_ends():
     assert net.routing.way(0, 4) == [0, 1, 2, 4]
 
 
+def both_ways(n, pairs):
+    """LQI 250 of n nodes between the pairs."""
+    quality = np.zeros((n, n), int)
+    for first, second in pairs:
+        quality[first, second] = quality[second, first] = 250
+    return quality
+
+
+def stale_diamond(**options):
+    """0 lost node 5; the old routes to it of 1, 2 and 3 lead over 0 again. The way left is 0 - 1 - 3 - 4 - 5."""
+    env, line, net = warm_network(both_ways(6, [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5)]), **options)
+    for node, hop in ((1, 0), (2, 0), (3, 2)):
+        net.routing.nodes[node].table.fixed(5, hop, (0, 20, 2), 1e4)
+    return env, line, net
+
+
+def test_a_repair_floods_past_stale_routes():
+    env, _, net = stale_diamond()
+    # the search of a relay for somebody else's data is a repair
+    process = net.find(0, 5, source=1)
+    env.run(process)
+    assert process.value is True
+    assert env.now < 10.0
+    assert net.routing.way(0, 5) in ([0, 1, 3, 4, 5], [0, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_stale_routes_cost_one_request_at_most(retries):
+    # 3 heard the request over 1 and sends it on to 2, which has heard it and says nothing
+    env, _, net = stale_diamond(loadng=LoadngSettings(rreq_retries=retries))
+    if not retries:
+        assert search(env, net, 0, 5) is False
+        env.run(env.now + 30.0)
+    assert search(env, net, 0, 5)
+    assert env.now < 20.0 + 30.0 * (1 - retries) + 10.0
+    assert len(net.routing.way(0, 5)) == 5
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_next_hop_that_leaves_out_the_relay_costs_one_request_at_most(retries):
+    """The route of 1 to 3 leads over 2, which acknowledges the request and drops it; the way left is over 4."""
+    pairs = [(0, 1), (1, 2), (2, 3), (1, 4), (4, 3)]
+    env, _, net = warm_network(both_ways(5, pairs), loadng=LoadngSettings(rreq_retries=retries))
+    net.routing.nodes[1].table.fixed(3, 2, (0, 20, 2), 1e4)
+    net.routing.nodes[2].table.fixed(3, 3, (0, 10, 1), 1e4)
+    net.link_failed(2, 1, 0)
+    if not retries:
+        assert search(env, net, 0, 3) is False
+        env.run(env.now + 30.0)
+    assert search(env, net, 0, 3)
+    assert net.routing.way(0, 3) == [0, 1, 4, 3]
+    assert env.now < 20.0 + 30.0 * (1 - retries) + 10.0
+
+
 def test_a_relay_that_finds_no_way_tells_the_source():
     env, line, net = warm_network(DIAMOND)
     assert search(env, net, 4, 0)

@@ -16,9 +16,11 @@ from amiplan.channels.routing.prime_tree import registered_tree
 from amiplan.channels.scenario import Scenario
 from amiplan.channels.technologies.prime import Prime
 from amiplan.channels.technology import DOWN, UP, CourseStep, Reason
+from g3_cells import fewest_hops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prime_cells import falling_quality, readings, streets
+from prime_packet import prime_links
 
 NEW, OLD = Prime(), Prime(version="1.3.6")
 ALONE = np.ones(1, bool)
@@ -223,9 +225,9 @@ def test_keep_alives_take_their_share_of_the_line():
     links, traffic = links_of(NEW.mac, paths, quality, nobody), []
     for tech in (NEW, often):
         control = control_of(tech.mac, hops, routes, nobody)
-        members, others = found_busy(tech.mac, control, links, routes, 1)
-        assert others[0] == 0
-        traffic.append((members[0], held_up_s(tech.mac, control, members)[0]))
+        found = found_busy(tech.mac, control, links, routes, 1)
+        assert found.busy[1, 0] == found.left_s[1, 0] == 0
+        traffic.append((found.busy[0, 0], held_up_s(tech.mac, found, np.ones(1))[0]))
     (seldom, little_s), (busy, much_s) = traffic
     np.testing.assert_allclose(busy, 32 * seldom)
     assert much_s > 32 * little_s
@@ -289,8 +291,57 @@ def test_a_switch_relays_what_is_beyond_it():
 # the technology
 
 
-def outcome(tech, paths, quality, routes, seed=1, **keys):
-    return tech.carry(readings(paths.n_meters, **keys), routes, paths, quality, Scenario(), Draws(seed))
+def outcome(tech, paths, quality, routes, seed=1, scenario=None, **keys):
+    return tech.carry(readings(paths.n_meters, **keys), routes, paths, quality, scenario or Scenario(), Draws(seed))
+
+
+def crowd(n):
+    """Meters 0 and 1 in a chain, the others hear 0 and are heard by it, but have no route."""
+    tech = Prime(alive_code=0)
+    pairs = {(0, n): (5.0, 5.0), (1, 0): (5.0, 5.0)} | {(k, 0): (-3.0, -3.0) for k in range(2, n)}
+    paths, quality = prime_links(n, pairs, tech.mac, mode="DBPSK_CC")
+    return tech, paths, quality, fewest_hops(paths, quality)
+
+
+def test_without_interference_nobody_meets_or_waits_for_control_frames():
+    off, fates = Scenario(interference=False), []
+    for n in (2, 8):
+        tech, *cell = crowd(n)
+        ask = readings(n, 1500)
+        usual, lone = (tech.leg_cost(ask, cell[2], *cell[:2], Draws(1), alone=alone) for alone in (False, True))
+        assert (lone.success[:4] > usual.success[:4]).all()
+        assert (lone.time_s[:4] < usual.time_s[:4]).all()
+        fates.append(outcome(tech, *cell, scenario=off, n_bytes=1500))
+        crowded = outcome(tech, *cell, n_bytes=1500)
+        assert crowded.attempts[0, 1] > fates[-1].attempts[0, 1]
+    for name in ("p_arrive", "latency_p50_s", "latency_p95_s", "attempts"):
+        one, other = (getattr(fate, name)[:, :2] for fate in fates)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_area_costs_the_same_beside_any_other_bit_for_bit():
+    """The neighbouring area is old, so that its control frames last otherwise, and part of it has no route."""
+    mixed, found = Prime(legacy_share=0.5, alive_code=0), []
+    for n_sites in (1, 2):
+        paths, old = streets(12, n_sites), np.zeros(13 * n_sites, bool)
+        quality = falling_quality(mixed, paths, 4.5)
+        old[12 : 12 * n_sites] = True
+        # meter 11 of the first area and half of the second one hear nobody well enough
+        far = (paths.from_node == 11) | (paths.to_node == 11) | ((paths.from_node >= 18) & (paths.from_node < 24))
+        lowest = [mode.name for mode in mixed.table].index("DBPSK_CC")
+        here = np.maximum(old[paths.from_node], old[paths.to_node]) * lowest
+        columns = {
+            name: np.where(far | (getattr(quality, name) < 0), -1, np.maximum(getattr(quality, name), here))
+            for name in ("mode_up", "mode_down")
+        }
+        quality = dataclasses.replace(quality, **columns)
+        routes = mixed.routes(paths, quality, np.ones(n_sites, bool))
+        assert 0 < (routes.server < 0).sum() < paths.n_meters
+        ask = readings(paths.n_meters)
+        cost = leg_costs(mixed.mac, ask, routes, paths, quality, old, response_s=0.1)
+        found.append([getattr(cost, item.name)[ask.meter < 12] for item in dataclasses.fields(cost)])
+    for alone, beside in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone, beside)
 
 
 def test_a_course_of_equal_parts_is_the_same_as_one():

@@ -63,7 +63,7 @@ def cell_of(technology, paths, draws, *, scenario=None, services=("register", "p
     """The only cell of an area as the fast tier leaves it, ready for the packet tier."""
     session = ServiceSettings() if session is None else session
     exchanges = exchanges_of(paths.n_meters, "pull", ServiceLevel(services=services), session)
-    exchanges = replace(exchanges, window_s=(window_s,) * len(services))
+    exchanges = replace(exchanges, window_s=tuple(np.broadcast_to(window_s, len(services)).tolist()))
     links = Links(paths, gpd.GeoDataFrame())
     scenario = Scenario() if scenario is None else scenario
     one = replicate(technology, links, exchanges, np.ones(1, bool), scenario, PositionMix(), draws, start_h)

@@ -46,7 +46,7 @@ class Made:
     def polling(self):
         return Polling(response_s=0.0, parallel=self.parallel, airtime_share=1.0)
 
-    def leg_cost(self, exchanges, routes, paths, quality, draws):
+    def leg_cost(self, exchanges, routes, paths, quality, draws, *, alone=False):
         profile = exchanges.service == exchanges.services.index("profile")
         up = exchanges.direction == UP
         time_s = np.where(up, np.where(profile, self.profile_s * self.spread(exchanges.meter), ANSWER_S), REQUEST_S)

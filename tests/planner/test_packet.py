@@ -51,6 +51,14 @@ def flipped(data, bit=-1):
     return bytes(damaged)
 
 
+@pytest.mark.parametrize("services", [("register", "profile"), ("profile", "register")])
+def test_a_concentrator_reads_services_in_their_order_whatever_the_backhaul_leaves_of_their_windows(services):
+    piece = cell_of(TECH, feeder(4, phases=3), Draws(7), services=services, window_s=(28800.0, 28799.0))
+    packet_s, fast_s = cell_day(piece).finished_s, piece.latency_s
+    for times in (packet_s, fast_s):
+        assert times[0].max() < times[1].min()
+
+
 @pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
 @pytest.mark.parametrize("values", ["registers", "energy"])
 def test_every_service_that_can_be_asked_for_is_carried_and_compared(framing, values):

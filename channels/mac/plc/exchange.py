@@ -240,7 +240,7 @@ def outcome_of(
 
     Returns
     -------
-    Outcome. Services with the shorter window come first at each concentrator, meters in an order drawn per replication;
+    Outcome. Services come in their order at each concentrator, meters in an order drawn per replication;
     latency counts from the earliest start of the service. What the window, the airtime or a timeout cuts off lacks
     capacity: the channel is too slow for what is asked of it. Raises ValueError where the moments do not end in rising
     order with inf.
@@ -280,7 +280,6 @@ def _polled(
 ) -> tuple[Polled, Array]:
     """Rounds of polling, and the jobs that take part: those of meters with a route at some moment."""
     window = np.asarray(exchanges.window_s, np.float64)
-    turn = np.argsort(np.argsort(window, kind="stable"), kind="stable")
     order = draws.uniform(POLL_ORDER, paths.node_key[: paths.n_meters])
     start_s = np.full(turns.service.size, np.inf)
     np.minimum.at(start_s, turns.job, exchanges.not_before_s[turns.first])
@@ -293,7 +292,7 @@ def _polled(
     names = ("success", "done_s", "done_s2", "failed_s", "failed_s2", "line_s", "frames")
     jobs = Jobs(
         server[meter].astype(np.int64),
-        turn[service] + order[meter],
+        service + order[meter],
         start_s[routed],
         window[service],
         *(column(name) for name in names),

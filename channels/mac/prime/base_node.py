@@ -136,6 +136,7 @@ class BaseNode:
     def confirm(self, record: Record) -> None:
         """The node is registered: watch it."""
         record.confirmed = True
+        record.since_s = self.cell.env.now
         self.promotions.registered(record.member)
         self.cell.env.process(self._keep(record))
 

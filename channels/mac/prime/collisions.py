@@ -9,7 +9,7 @@ frame strikes too, it adds no more than the gap between the two, since both stri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,12 @@ class Struck:
     returns_hz: Array
     present: Array
 
-    def lost(self, mac: PrimeMac, way: int, psdu_bytes: int) -> tuple[Array, Array]:
+    def lost(self, mac: PrimeMac, way: int, psdu_bytes: int, *, robust: bool = False) -> tuple[Array, Array]:
         """Mean number of control frames that destroy a frame on each meter's own hop, by who is registered.
+
+        Parameters
+        ----------
+        robust : the frame goes in the most robust mode instead of its hop's own
 
         Returns
         -------
@@ -67,30 +71,37 @@ class Struck:
             return np.zeros(n), np.zeros(n)
         one = self.own.rows(hop)
         weak = one.weaker(drop[:, None])
-        air_s = hop_airtime_s(mac, one, way, psdu_bytes)[:, 0]
+        air_s = hop_airtime_s(mac, one, way, psdu_bytes, robust=robust)[:, 0]
         gap_s = mac.processing_s + mac.senses_s + mac.mean_backoff_s(CONTROL_PRIORITY)
-        robust = np.array(robust_mode(mac, mac.data_frame))
-        far_s = 2 * gap_s + float(frame_s(mac, mac.data_frame, robust, np.array(ALIVE_BYTES)))
+        slowest = np.array(robust_mode(mac, mac.data_frame))
+        far_s = 2 * gap_s + float(frame_s(mac, mac.data_frame, slowest, np.array(ALIVE_BYTES)))
         met = self.begin_hz[at] * air_s + self.present[at]
         met += self.behind_hz[at] * np.minimum(air_s, gap_s) + self.returns_hz[at] * np.minimum(air_s, far_s)
-        destroyed = met * hop_loss(mac, weak, way, psdu_bytes)[:, 0]
+        destroyed = met * hop_loss(mac, weak, way, psdu_bytes, robust=robust)[:, 0]
         out = self.outside[at]
         return np.bincount(hop[~out], destroyed[~out], n), np.bincount(hop[out], destroyed[out], n)
 
 
 @dataclass(frozen=True)
 class Collisions:
-    """Strikes on the legs of all exchanges.
+    """Strikes on the legs of all exchanges; what destroys frames of one size is worked out once.
 
     struck : see `Struck`;  alive : (n_legs,) keep-alives that run meanwhile, one per node and ``alive_s`` being 1
     """
 
     struck: Struck
     alive: Array
+    _known: dict[tuple[int, int, bool], tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
 
-    def met(self, mac: PrimeMac, hops: Hops, legs: Array, way: int, psdu_bytes: int) -> Array:
-        """Mean number of control frames that destroy a frame on each hop of the ways of some legs, (n, n_hops)."""
-        members, others = (np.append(one, 0.0) for one in self.struck.lost(mac, way, psdu_bytes))
+    def met(self, mac: PrimeMac, hops: Hops, legs: Array, way: int, psdu_bytes: int, *, robust: bool = False) -> Array:
+        """Mean number of control frames that destroy a frame on each hop of the ways of some legs, (n, n_hops).
+
+        ``robust`` as in `Struck.lost`; ``mac`` is the same for all calls.
+        """
+        key = way, psdu_bytes, robust
+        if key not in self._known:
+            self._known[key] = self.struck.lost(mac, way, psdu_bytes, robust=robust)
+        members, others = (np.append(one, 0.0) for one in self._known[key])
         return np.asarray(self.alive[legs][:, None] * members[hops.node] + others[hops.node])
 
 

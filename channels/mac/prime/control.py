@@ -20,6 +20,8 @@ from .settings import ALIVE_BYTES, DATA_PRIORITY, HOP_ANSWER_BYTES, REQUEST_BYTE
 
 Array = NDArray[Any]
 
+MOST_CONTROL_SHARE = 0.95
+"""Control frames that would fill more of the line than this delay each other instead."""
 _PLACES = 64
 """Places in the order of polling at which keep-alives are counted."""
 
@@ -30,8 +32,8 @@ class Control:
 
     node, cause : sender, and the node whose frame it follows; -1 where it begins of its own accord
     returns : bool, what it follows was caused by the sender's own frame before
-    rate_hz, line : frames a second, and the share of time they last, 0 to 1; of registered nodes where every node is
-        asked once in ``alive_s``, which `alive_ratios` corrects
+    rate_hz, line, square_s : frames a second, and their airtimes [s] and the squares of these [s^2] summed over a
+        second; of registered nodes where every node is asked once in ``alive_s``, which `alive_ratios` corrects
     outside : bool, the sender has no switch: it asks for one, without regard to the MAC frame
     """
 
@@ -40,6 +42,7 @@ class Control:
     returns: Array
     rate_hz: Array
     line: Array
+    square_s: Array
     outside: Array
 
 
@@ -50,7 +53,8 @@ def control_of(mac: PrimeMac, hops: Hops, routes: Routes, legacy: Array) -> Cont
     ----------
     legacy : (n_nodes,) bool, of version 1.3.6
 
-    Every hop of the way carries a keep-alive down and one up, and in version 1.4 the hop's answer to either.
+    Every hop of the way carries a keep-alive down and one up, and between two nodes of version 1.4 the hop's answer to
+    either. A node of version 1.3.6 asks for a switch as seldom as that version does, in a network of 1.4 too.
     """
     groups = [*_keep_alives(mac, hops, routes), _requests(mac, routes, legacy)]
     columns = [np.concatenate(column) for column in zip(*groups, strict=True)]
@@ -68,39 +72,39 @@ def _keep_alives(mac: PrimeMac, hops: Hops, routes: Routes) -> list[tuple[Array,
     high = routes.parent[low].astype(np.int64)
     beyond = np.bincount(hops.node[there], minlength=n)
 
-    def air_s(way: int, size: int) -> Array:
-        """Mean airtime on each hop, (n,) [s]."""
-        each = hop_airtime_s(mac, hops, way, size)
-        each[:, :1] = hop_airtime_s(mac, hops, way, size, robust=True)[:, :1]
-        return np.asarray(np.bincount(hops.node[there], each[there], n) / np.maximum(beyond, 1))
+    def sums(way: int, size: int) -> Array:
+        """Number, airtimes [s] and squares of these [s^2] of one frame of everybody beyond each hop, (3, n)."""
+        each_s = hop_airtime_s(mac, hops, way, size)
+        each_s[:, :1] = hop_airtime_s(mac, hops, way, size, robust=True)[:, :1]
+        return np.array([np.bincount(hops.node[there], each_s[there] ** power, n) for power in range(3)])
 
-    passed, answers, relays = beyond[low], beyond[low] * mac.answers_hops, high < n
-    up_s, down_s = air_s(UP, ALIVE_BYTES), air_s(DOWN, ALIVE_BYTES)
-    back_s = {way: air_s(way, HOP_ANSWER_BYTES)[low] for way in (UP, DOWN)}
-    relayed_s = passed * relays * np.append(up_s, 0.0)[np.minimum(high, n)]
+    answered = np.array([mac.answers_hops(kind) for kind in KINDS])[hops.kind[low, :1].ravel()]
+    answers = {way: sums(way, HOP_ANSWER_BYTES)[:, low] * answered for way in (UP, DOWN)}
+    up, down = sums(UP, ALIVE_BYTES), sums(DOWN, ALIVE_BYTES)[:, low]
+    # what goes up on a hop goes on over the next one, at the speed of that one
+    on_s = np.divide(up[1:], beyond, out=np.zeros((2, n)), where=beyond > 0)
+    relayed = beyond[low] * (high < n) * np.vstack([np.ones(low.size), on_s[:, np.minimum(high, n - 1)]])
     above = np.append(routes.parent, -1).astype(np.int64)[np.minimum(high, n)]
-    one, nothing, registered = np.ones(low.size), np.zeros(low.size, bool), np.zeros(low.size, bool)
+    nothing, registered = np.zeros(low.size, bool), np.zeros(low.size, bool)
     rows = (
-        (low, high, nothing, answers, answers * back_s[UP]),
-        (low, low if mac.answers_hops else high, nothing, one, up_s[low]),
-        (high, low, ~nothing, answers + passed * relays, answers * back_s[DOWN] + relayed_s),
-        (high, above, nothing, passed, passed * down_s[low]),
+        (low, high, nothing, answers[UP]),
+        (low, np.where(answered, low, high), nothing, np.vstack([np.ones(low.size), on_s[:, low]])),
+        (high, low, ~nothing, answers[DOWN] + relayed),
+        (high, above, nothing, down),
     )
-    return [
-        (node, cause, returns, rate / mac.alive_s, line / mac.alive_s, registered)
-        for node, cause, returns, rate, line in rows
-    ]
+    return [(node, cause, returns, *frames / mac.alive_s, registered) for node, cause, returns, frames in rows]
 
 
 def _requests(mac: PrimeMac, routes: Routes, legacy: Array) -> tuple[Array, ...]:
     """Columns of `Control` for nodes without a switch."""
     node = np.flatnonzero(routes.server < 0)
-    kind, air_s = pair_frame(mac, legacy, legacy)[node], np.zeros(node.size)
+    kind, air_s, rate = pair_frame(mac, legacy, legacy)[node], *np.zeros((2, node.size))
     for row, name in enumerate(KINDS):
         if (kind == row).any():
             air_s[kind == row] = frame_s(mac, name, np.array(robust_mode(mac, name)), np.array(REQUEST_BYTES))
-    rate = np.full(node.size, 1 / mac.request_every_s)
-    return node, np.full(node.size, -1), np.zeros(node.size, bool), rate, air_s * rate, np.ones(node.size, bool)
+            rate[kind == row] = 1 / mac.request_every_s(name)
+    nothing = np.zeros(node.size, bool)
+    return node, np.full(node.size, -1), nothing, rate, air_s * rate, air_s**2 * rate, ~nothing
 
 
 def alive_ratios(mac: PrimeMac, exchanges: Exchanges, busy_s: Array) -> Array:
@@ -131,37 +135,59 @@ def alive_ratios(mac: PrimeMac, exchanges: Exchanges, busy_s: Array) -> Array:
     return ratio
 
 
-def found_busy(mac: PrimeMac, control: Control, links: Links, routes: Routes, n_sites: int) -> tuple[Array, Array]:
-    """How often a look at the line finds a control frame there, in the mean over the nodes of each site.
+@dataclass(frozen=True)
+class Found:
+    """Control frames that a look at the line finds, in the mean over the nodes of a site; (2, n) rows.
 
-    Returns
-    -------
-    Two columns (n_sites,), 0 to 1 where control is seldom: frames of registered nodes, one keep-alive per node and
-    ``alive_s``, and of nodes without a switch. Only what a node hears counts.
+    The first row tells of registered nodes, one keep-alive per node and ``alive_s``, the second of nodes without a
+    switch.
+
+    busy : how often a look finds one, 0 to 1 where control is seldom
+    left_s : how long the frame that a look finds lasts on, 0 where it finds none, in the mean of all looks [s]
     """
-    taken = control.line + control.rate_hz * mac.senses_s * (mac.sense_count > 1)
-    here = np.repeat(np.arange(links.start.size - 1), np.diff(links.start))
+
+    busy: Array
+    left_s: Array
+
+
+def found_busy(mac: PrimeMac, control: Control, links: Links, routes: Routes, n_sites: int) -> Found:
+    """What looks at the line find at each site, ``n_sites`` columns. Only what a node hears counts.
+
+    A look finds a frame of airtime T that began at most T ago, which lasts on for T / 2 in the mean; one of several
+    looks in a row also finds what has begun since the one before.
+    """
+    n_nodes = links.start.size - 1
+    here = np.repeat(np.arange(n_nodes), np.diff(links.start))
     heard = links.in_db >= mac.sense_db
     routed = np.flatnonzero(routes.server >= 0)
     site = routes.server[routed]
-    shares = []
+    size = np.maximum(np.bincount(site, minlength=n_sites), 1)
+    since_s = control.line - control.rate_hz * mac.sense_delay_s / 2
+    looks = control.line + control.rate_hz * mac.senses_s, control.square_s / 2 + since_s * mac.senses_s
+
+    def at_sites(each: Array, group: Array) -> Array:
+        share = np.bincount(control.node[group], each[group], n_nodes)
+        near = np.bincount(here[heard], share[links.other[heard]], n_nodes)
+        return np.asarray(np.bincount(site, near[routed], n_sites) / size)
+
     # registered nodes send within the contention periods alone, as those do who look
-    for group, dense in ((~control.outside, mac.frame_s / mac.scp_s), (control.outside, 1.0)):
-        share = np.bincount(control.node[group], taken[group] * dense, links.start.size - 1)
-        near = np.bincount(here[heard], share[links.other[heard]], share.size)
-        shares.append(np.bincount(site, near[routed], n_sites) / np.maximum(np.bincount(site, minlength=n_sites), 1))
-    return shares[0], shares[1]
+    groups = (~control.outside, mac.frame_s / mac.scp_s), (control.outside, 1.0)
+    return Found(*(np.array([dense * at_sites(each, group) for group, dense in groups]) for each in looks))
 
 
-def held_up_s(mac: PrimeMac, control: Control, busy: Array) -> Array:
-    """What a frame loses to control frames that its sender finds on the line, (...,) [s].
+def held_up_s(mac: PrimeMac, found: Found, alive: Array) -> Array:
+    """What a frame loses to control frames that its sender finds on the line, (n,) [s].
 
     Parameters
     ----------
-    busy : (...,) how often a look finds one, below 1
+    found : n columns, one for each frame
+    alive : (n,) keep-alives that run meanwhile, one per node and ``alive_s`` being 1
 
-    Each time it waits for half of such a frame in the mean, then draws a backoff from the window of the next attempt.
+    Each time it waits for the end of such a frame, which is E[T^2] / (2 E[T]) away in the mean if frames last T, then
+    draws a backoff from the window of the next attempt. Control frames fill at most `MOST_CONTROL_SHARE` of the line.
     """
-    frame_s = float(control.line.sum() / max(control.rate_hz.sum(), 1e-300))
+    every, left_s = (alive * both[0] + both[1] for both in (found.busy, found.left_s))
+    wait_s = np.divide(left_s, every, out=np.zeros(every.shape), where=every > 0)
     again_s = mac.window_symbols(DATA_PRIORITY, 1) * SYMBOL_S / 2 + mac.senses_s
-    return np.asarray(busy / (1 - busy) * (frame_s / 2 + again_s))
+    busy = np.minimum(every, MOST_CONTROL_SHARE)
+    return np.asarray(busy / (1 - busy) * (wait_s + again_s))

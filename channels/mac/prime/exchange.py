@@ -8,6 +8,7 @@ each different chain of modes, and what a word ahead costs from `follow.follow`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ...paths import CablePaths
 from ...technology import DOWN, UP, Exchanges, LinkQuality, Routes
 from ..plc.exchange import LegCost
 from .collisions import Collisions, struck
-from .control import alive_ratios, control_of, found_busy, held_up_s
+from .control import Found, alive_ratios, control_of, found_busy, held_up_s
 from .follow import follow
 from .freshness import stale_ratios
 from .hidden import Hidden, hidden
@@ -29,9 +30,6 @@ from .time import Walked, walk
 
 Array = NDArray[Any]
 
-MOST_CONTROL_SHARE = 0.95
-"""Control frames that would fill more of the line than this delay each other instead."""
-
 
 def leg_costs(
     mac: PrimeMac,
@@ -42,12 +40,14 @@ def leg_costs(
     legacy: Array,
     *,
     response_s: float,
+    alone: bool = False,
 ) -> LegCost:
     """Every leg over the whole way of its meter.
 
     Parameters
     ----------
     legacy : (n_nodes,) bool, of version 1.3.6;  response_s : time a meter takes to answer [s]
+    alone : leave out the control frames of others, which destroy data and hold it up
 
     Returns
     -------
@@ -65,16 +65,18 @@ def leg_costs(
     parts = parts_of(mac, exchanges, hops, routes, (never, never), None)
     fresh = _costs(mac, exchanges, parts, hops, routes, ahead, response_s)
     busy_s = _busy_s(exchanges, site, fresh, paths.n_sites)
+    stale = stale_ratios(mac, exchanges, hops, routes, busy_s.sum(0))
+    if alone:
+        parts = parts_of(mac, exchanges, hops, routes, stale, None)
+        return _costs(mac, exchanges, parts, hops, routes, ahead, response_s)
     control, links = control_of(mac, hops, routes, legacy), links_of(mac, paths, quality, legacy)
     alive = alive_ratios(mac, exchanges, busy_s)[exchanges.service, site]
     collisions = Collisions(struck(mac, links, hops, routes, control), alive)
-    stale = stale_ratios(mac, exchanges, hops, routes, busy_s.sum(0))
     parts = parts_of(mac, exchanges, hops, routes, stale, collisions)
     cost = _costs(mac, exchanges, parts, hops, routes, ahead, response_s)
-    members, others = found_busy(mac, control, links, routes, paths.n_sites)
-    busy = np.minimum(alive * members[site] + others[site], MOST_CONTROL_SHARE)
-    time_s = cost.time_s + cost.frames * held_up_s(mac, control, busy)
-    return LegCost(cost.success, time_s, cost.variance_s2, cost.channel_s, cost.frames)
+    found = found_busy(mac, control, links, routes, paths.n_sites)
+    held_s = held_up_s(mac, Found(found.busy[:, site], found.left_s[:, site]), alive)
+    return replace(cost, time_s=cost.time_s + cost.frames * held_s)
 
 
 def _busy_s(exchanges: Exchanges, site: Array, cost: LegCost, n_sites: int) -> Array:

@@ -7,6 +7,7 @@ behind therefore sends into the word it cannot hear, and its own receiver, betwe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .time import CYCLES, luck
 Array = NDArray[Any]
 
 _NEVER_S = 1e18
+_MOST_KEPT = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -50,76 +52,83 @@ def follow(mac: PrimeMac, word_s: Array, frame_s: Array, hops: Array, head_s: fl
     clock = np.array([mac.frame_s, mac.scp_start_s, mac.scp_start_s + mac.scp_s, SYMBOL_S])
     rules = np.array([mac.senses_s, mac.processing_s, FRAME_TYPES["A"].preamble_s, head_s])
     windows = np.array([mac.window_symbols(DATA_PRIORITY, attempt) for attempt in range(mac.max_attempts)])
-    sums = _follow(word_s, frame_s, hops.astype(np.int64), clock, rules, windows, luck())
-    return Followed(sums[1] / np.maximum(sums[0], 1.0), 1 - sums[0] / CYCLES)
+    times = [one.tobytes() for one in (clock, rules, windows)]
+    ways = zip(*(np.asarray(one, np.float64) for one in (word_s, frame_s)), hops.tolist(), strict=True)
+    fate = [_one_way(word[:count].tobytes(), frame[:count].tobytes(), *times) for word, frame, count in ways]
+    return Followed(*np.array(fate, np.float64).reshape(-1, 2).T)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _one_way(word_s: bytes, frame_s: bytes, clock: bytes, rules: bytes, windows: bytes) -> tuple[float, float]:
+    """Mean time to arrive and share spoilt on one way; the same few return in every area and replication."""
+    word, frame, when, how = (np.frombuffer(one, np.float64).copy() for one in (word_s, frame_s, clock, rules))
+    n_sent, sum_s = _follow(word, frame, when, how, np.frombuffer(windows, np.int64).copy(), luck())
+    return sum_s / max(n_sent, 1.0), 1 - n_sent / CYCLES
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _follow(
-    word_s: Array, frame_s: Array, hops: Array, clock: Array, rules: Array, windows: Array, numbers: Array
-) -> Array:
-    """Frames that arrive, and their summed time, for each way."""
-    sums = np.zeros((2, hops.size))
+    word_s: Array, frame_s: Array, clock: Array, rules: Array, windows: Array, numbers: Array
+) -> tuple[float, float]:
+    """Frames that arrive, and their summed time."""
+    hops, n_sent, sum_s = word_s.size, 0.0, 0.0
     senses_s, pause_s, deaf_s, head_s = rules
-    air = np.empty((2, word_s.shape[1]))
+    air = np.empty((2, hops))
     begin, end = np.empty(air.shape), np.empty(air.shape)
     at, attempt, look = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2)
-    for way in range(hops.size):
-        air[0], air[1] = word_s[way], frame_s[way]
-        draw = 0
-        for cycle in range(CYCLES):
-            start_s = clock[1] + (clock[2] - clock[1]) * (((cycle + 0.5) * 0.6180339887498949) % 1.0) + pause_s
-            begin[:], end[:] = _NEVER_S, _NEVER_S
-            at[:], attempt[:] = 0, 0
-            look[:] = _NEVER_S
-            look[0], draw = _look(start_s, air[0, 0], windows[0], clock, senses_s, numbers, draw)
-            asked_s, spoilt = start_s + head_s, False
-            ready_s = asked_s
-            while at[1] < hops[way] and not spoilt:
-                one = 0 if look[0] <= look[1] else 1
-                other, hop = 1 - one, at[one]
-                now = look[one] + senses_s
-                busy_s = _busy(look[one], now, hop, at[other], begin[other], end[other], deaf_s)
-                if busy_s > 0.0:
-                    attempt[one] += 1
-                    if attempt[one] == windows.size:
-                        spoilt = one == 1
-                        look[one] = _NEVER_S
-                        if one == 0:
-                            # dropped: the modem turns to the message if that waits behind it
-                            at[0] = hops[way]
-                            if at[1] == hop:
-                                look[1], draw = _look(
-                                    max(busy_s, ready_s), air[1, hop], windows[0], clock, senses_s, numbers, draw
-                                )
-                        continue
-                    look[one], draw = _look(
-                        busy_s, air[one, hop], windows[attempt[one]], clock, senses_s, numbers, draw
-                    )
+    air[0], air[1] = word_s, frame_s
+    draw = 0
+    for cycle in range(CYCLES):
+        start_s = clock[1] + (clock[2] - clock[1]) * (((cycle + 0.5) * 0.6180339887498949) % 1.0) + pause_s
+        begin[:], end[:] = _NEVER_S, _NEVER_S
+        at[:], attempt[:] = 0, 0
+        look[:] = _NEVER_S
+        look[0], draw = _look(start_s, air[0, 0], windows[0], clock, senses_s, numbers, draw)
+        asked_s, spoilt = start_s + head_s, False
+        ready_s = asked_s
+        while at[1] < hops and not spoilt:
+            one = 0 if look[0] <= look[1] else 1
+            other, hop = 1 - one, at[one]
+            now = look[one] + senses_s
+            busy_s = _busy(look[one], now, hop, at[other], begin[other], end[other], deaf_s)
+            if busy_s > 0.0:
+                attempt[one] += 1
+                if attempt[one] == windows.size:
+                    spoilt = one == 1
+                    look[one] = _NEVER_S
+                    if one == 0:
+                        # dropped: the modem turns to the message if that waits behind it
+                        at[0] = hops
+                        if at[1] == hop:
+                            look[1], draw = _look(
+                                max(busy_s, ready_s), air[1, hop], windows[0], clock, senses_s, numbers, draw
+                            )
                     continue
-                begin[one, hop], end[one, hop] = now, now + air[one, hop]
-                # the word two hops ahead, or one hop if both began at once, spoils the message
-                for gap in (1, 2):
-                    ahead = hop + (gap if one == 1 else -gap)
-                    spoilt = spoilt or _overlaps(begin[other], end[other], now, end[one, hop], ahead, hops[way])
-                at[one], attempt[one] = hop + 1, 0
-                look[one] = _NEVER_S
-                if one == 0 and at[1] == hop:
-                    # the modem is free for the message that waits behind the word
-                    free_s = max(end[0, hop], ready_s)
-                    look[1], draw = _look(free_s, air[1, hop], windows[0], clock, senses_s, numbers, draw)
-                if at[one] == hops[way]:
-                    continue
-                ready_s = end[one, hop] + pause_s if one == 1 else ready_s
-                if one == 0 or at[0] > at[1]:
-                    free_s = end[one, hop] + pause_s
-                    if one == 1 and begin[0, hop + 1] < _NEVER_S:
-                        free_s = max(free_s, end[0, hop + 1])
-                    look[one], draw = _look(free_s, air[one, hop + 1], windows[0], clock, senses_s, numbers, draw)
-            if not spoilt:
-                sums[0, way] += 1
-                sums[1, way] += end[1, hops[way] - 1] + pause_s - asked_s
-    return sums
+                look[one], draw = _look(busy_s, air[one, hop], windows[attempt[one]], clock, senses_s, numbers, draw)
+                continue
+            begin[one, hop], end[one, hop] = now, now + air[one, hop]
+            # the word two hops ahead, or one hop if both began at once, spoils the message
+            for gap in (1, 2):
+                ahead = hop + (gap if one == 1 else -gap)
+                spoilt = spoilt or _overlaps(begin[other], end[other], now, end[one, hop], ahead, hops)
+            at[one], attempt[one] = hop + 1, 0
+            look[one] = _NEVER_S
+            if one == 0 and at[1] == hop:
+                # the modem is free for the message that waits behind the word
+                free_s = max(end[0, hop], ready_s)
+                look[1], draw = _look(free_s, air[1, hop], windows[0], clock, senses_s, numbers, draw)
+            if at[one] == hops:
+                continue
+            ready_s = end[one, hop] + pause_s if one == 1 else ready_s
+            if one == 0 or at[0] > at[1]:
+                free_s = end[one, hop] + pause_s
+                if one == 1 and begin[0, hop + 1] < _NEVER_S:
+                    free_s = max(free_s, end[0, hop + 1])
+                look[one], draw = _look(free_s, air[one, hop + 1], windows[0], clock, senses_s, numbers, draw)
+        if not spoilt:
+            n_sent += 1
+            sum_s += end[1, hops - 1] + pause_s - asked_s
+    return n_sent, sum_s
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

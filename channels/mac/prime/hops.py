@@ -60,16 +60,22 @@ class Hops:
 
     def weaker(self, drop_db: Array) -> Hops:
         """The same ways where others take ``drop_db`` (n, 1) from what arrives."""
-        less_db = np.maximum(drop_db - self.spare_db, 0.0)
-        return replace(self, snr_db=self.snr_db - less_db, robust_db=self.robust_db - less_db)
+        own_db = own_spare_db(self.snr_db, self.robust_db, self.spare_db)
+        snr_db = self.snr_db - np.maximum(drop_db - own_db, 0.0)
+        return replace(self, snr_db=snr_db, robust_db=self.robust_db - np.maximum(drop_db - self.spare_db, 0.0))
 
 
-def senders(hops: Hops, routes: Routes, way: int) -> Array:
-    """Node that sends on each hop in one direction, (n, n_hops); -1 beyond the base node. ``hops`` of all meters."""
-    if way == UP:
-        return hops.node
-    parent = np.append(routes.parent, -1).astype(np.int64)
-    return np.where(hops.there, parent[hops.node], -1)
+def own_spare_db(snr_db: Array, robust_db: Array, spare_db: Array) -> Array:
+    """What the signal may fall before the effective SNR of the mode in use does, any shape [dB].
+
+    That SNR ends at a ceiling of its own where impulses wipe out symbols; a mode that needs more has a higher one, so
+    that less is left between it and the level, which is the robust mode's SNR and what that has to spare.
+
+    >>> own_spare_db(np.array([4.0, 15.0, 20.0]), np.array([4.0, 4.0, 4.0]), np.array([16.0, 16.0, 0.0])).tolist()
+    [16.0, 5.0, 0.0]
+    """
+    above = np.subtract(robust_db + spare_db, snr_db, out=np.zeros(np.shape(snr_db)), where=np.isfinite(snr_db))
+    return np.asarray(np.clip(above, 0.0, spare_db))
 
 
 def robust_threshold_db(mac: PrimeMac, kind: Array) -> Array:

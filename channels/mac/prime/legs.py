@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from .hops import Hops, hop_airtime_s, hop_loss
 from .settings import DATA_PRIORITY, LLC_BYTES, PrimeMac
 
 Array = NDArray[Any]
+Met = Callable[[bool], Array]
+"""Mean number of control frames that destroy a frame on each hop; whether it goes in the most robust mode."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,22 @@ class Way:
     frames: Array
 
     @classmethod
-    def of(cls, mac: PrimeMac, hops: Hops, way: int, psdu_bytes: int, stale: Array, met: Array) -> Way:
-        """Frames of one size; ``stale`` (n, n_hops) of them go in the most robust mode, ``met`` such meet a fatal one.
+    def of(cls, mac: PrimeMac, hops: Hops, way: int, psdu_bytes: int, stale: Array, met: Met) -> Way:
+        """Frames of one size, of which ``stale`` (n, n_hops) go in the most robust mode.
 
-        The latter is a mean number of control frames, of which there is none with probability exp(-met).
+        ``met`` tells how many control frames destroy one on each hop, in that mode or not; with probability exp(-met)
+        there is none.
         """
-        lost, air_s = hop_loss(mac, hops, way, psdu_bytes), hop_airtime_s(mac, hops, way, psdu_bytes)
+
+        def passes(robust: bool) -> Array:
+            lost = hop_loss(mac, hops, way, psdu_bytes, robust=robust)
+            return np.asarray((1 - lost) * np.exp(-met(robust)))
+
+        kept, air_s = passes(False), hop_airtime_s(mac, hops, way, psdu_bytes)
         late_s = np.zeros_like(air_s)
         if stale.any():
-            lost = lost + stale * (hop_loss(mac, hops, way, psdu_bytes, robust=True) - lost)
+            kept = kept + stale * (passes(True) - kept)
             late_s = stale * _longer_s(mac, air_s, hop_airtime_s(mac, hops, way, psdu_bytes, robust=True))
-        kept = (1 - lost) * np.exp(-met)
         kept = kept if way == UP else kept[:, ::-1]
         begun = np.concatenate([np.ones((len(kept), 1)), np.cumprod(kept, 1)[:, :-1]], axis=1)
         begun = (begun if way == UP else begun[:, ::-1]) * hops.there
@@ -168,7 +175,10 @@ def parts_of(
         old = np.where(early[rows, None], stale[0][meter], stale[1][meter]) * (aged[rows, None] / n_segments)
 
         def frames(along: int, size: int, own: Hops = own, rows: Array = rows, old: Array = old) -> Way:
-            met = collisions.met(mac, own, rows, along, size) if collisions else np.zeros(own.node.shape)
+            def met(robust: bool) -> Array:
+                nothing = np.zeros(own.node.shape)
+                return collisions.met(mac, own, rows, along, size, robust=robust) if collisions else nothing
+
             return Way.of(mac, own, along, size, old, met)
 
         last = frames(way, rest + mac.overhead_bytes)

@@ -21,6 +21,7 @@ from ..plc.cell_links import CellLinks
 from ..plc.frames import damaged
 from ..plc.medium import Medium, OnAir
 from .framing import robust_mode
+from .hops import own_spare_db
 from .settings import BEACON_BYTES, PrimeMac
 
 Array = NDArray[Any]
@@ -86,7 +87,10 @@ class PrimeLine:
         self._modes: list[list[int]] = self.links.mode.tolist()
         self._snr: list[list[float]] = self.links.snr_db.tolist()
         self._robust: list[list[float]] = self.links.robust_db.tolist()
-        self._spare: list[list[float]] = np.broadcast_to(self.links.spare_db, pairs.shape).tolist()
+        self._level: list[list[float]] = self.links.level_db.tolist()
+        spare = np.broadcast_to(self.links.spare_db, pairs.shape)
+        self._spare: list[list[float]] = spare.tolist()
+        self._own_spare: list[list[float]] = own_spare_db(self.links.snr_db, self.links.robust_db, spare).tolist()
 
     def _blocks(self) -> Iterator[float]:
         while True:
@@ -109,8 +113,8 @@ class PrimeLine:
         return self._modes[sender][receiver] >= 0
 
     def quality_db(self, sender: int, receiver: int) -> float:
-        """SNR of the most robust mode [dB]."""
-        return self._robust[sender][receiver]
+        """Signal over noise of the most robust mode, lost symbols left aside [dB]."""
+        return self._level[sender][receiver]
 
     def frame_type(self, index: int, peer: int) -> str:
         """A where one of the two is of version 1.3.6, else what the network speaks."""
@@ -136,15 +140,19 @@ class PrimeLine:
         key = (sender, receiver, mode, n_bytes, less_db)
         if key not in self._ratios:
             robust_db = self._robust[sender][receiver]
-            less_db = max(less_db - self._spare[sender][receiver], 0.0)
-            own = self._modes[sender][receiver] == mode
-            snr_db = max((self._snr[sender][receiver] if own else robust_db) - less_db, NO_LINK_DB)
-            robust_db = max(robust_db - less_db, NO_LINK_DB)
+            robust_db = self._less(robust_db, less_db, self._spare[sender][receiver])
+            snr_db = robust_db
+            if self._modes[sender][receiver] == mode:
+                snr_db = self._less(self._snr[sender][receiver], less_db, self._own_spare[sender][receiver])
             mac, size = self.mac, np.array([n_bytes])
             head = float(header_error_ratio(np.array(robust_db), kind, mac.loss_db, mac.preamble_snr_db))
             body = payload_error_ratio(np.array([snr_db]), size, mac.table[mode], kind, mac.loss_db)
             self._ratios[key] = head, float(body[0])
         return self._ratios[key]
+
+    @staticmethod
+    def _less(snr_db: float, less_db: float, spare_db: float) -> float:
+        return max(snr_db - max(less_db - spare_db, 0.0), NO_LINK_DB)
 
     def miss_ratio(self, sender: int, receiver: int) -> float:
         """Probability that a beacon is not heard."""

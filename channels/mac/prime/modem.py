@@ -28,7 +28,6 @@ class PrimeModem:
         self._running = False
         self._heard: dict[int, tuple[int, float]] = {}
         self._told: dict[int, tuple[int, float]] = {}
-        self._hop_tries = cell.mac.alive_hop_tries if cell.mac.version == "1.4" else 0
         self._unanswered: dict[tuple[int, int, int], object] = {}
         self.alive = True
         self.parent = -1
@@ -48,8 +47,8 @@ class PrimeModem:
         if not self.alive:
             self._drop(out)
             return
-        if out.left is None and self._hop_tries and _must_be_answered(out.packet):
-            out.left = lambda: self._expect(out, self._hop_tries)
+        if out.left is None and _must_be_answered(out.packet) and self._answers_hops(out.peer):
+            out.left = lambda: self._expect(out, self._cell.mac.alive_hop_tries)
         priority = out.packet.priority if out.packet is not None else 0
         self._count += 1
         heappush(self._queue, (priority, self._count, out))
@@ -60,13 +59,14 @@ class PrimeModem:
     def learn(self, sender: int, packet: Packet) -> bool:
         """A frame came from a neighbour: how well it was heard, and the mode it asks for.
 
-        In version 1.4 each hop answers a keep-alive; True where the frame was such an answer and nothing more.
+        Between two nodes of version 1.4 each hop answers a keep-alive; True where the frame was such an answer and
+        nothing more.
         """
         now = self._cell.env.now
         self._heard[sender] = (self._cell.line.usable_mode(sender, self.index), now)
         if packet.advice != NO_ADVICE:
             self._told[sender] = (packet.advice, now)
-        if packet.control != ALV or not self._hop_tries:
+        if packet.control != ALV or not self._answers_hops(sender):
             return False
         key = (sender, packet.switch, packet.node)
         if answers_hop(packet):
@@ -81,6 +81,10 @@ class PrimeModem:
         when_s = max(when_s, earlier_s)
         self._heard[peer] = (line.usable_mode(peer, self.index), when_s)
         self._told[peer] = (line.usable_mode(self.index, peer), when_s)
+
+    def _answers_hops(self, peer: int) -> bool:
+        """Whether keep-alives to and from a neighbour are answered."""
+        return self._cell.mac.answers_hops(self._cell.line.frame_type(self.index, peer))
 
     def _expect(self, out: Outgoing, tries: int) -> None:
         """A keep-alive left: it goes again where its hop is not answered."""

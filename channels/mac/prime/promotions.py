@@ -8,9 +8,11 @@ the base node, and one that always took the terminal that hears best would never
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import simpy
 
 from .messages import BSI, PRO, Promotion
 from .records import Record, Records
@@ -23,22 +25,24 @@ MOST_DOUBLINGS = 8
 """The rest of the base node towards a needy node, all of whose terminals it has tried, doubles so often at most
 (confidence C)."""
 ASKED_S = 10.0
-"""A node that asked for a switch and was entered longer ago than this has lost its registration (confidence C)."""
+"""A node that asked for a switch and was entered or confirmed longer ago than this has lost its registration; what it
+asked before is told by later offers (confidence C)."""
 
 
 class Offer(NamedTuple):
-    """A terminal of a level that heard a needy node in a mode, and when its offer came [s]."""
+    """A terminal of a level heard a needy node in a mode."""
 
     level: int
     mode: int
-    since_s: float
 
 
 @dataclass
 class Need:
     """What the base node knows of a node that asked for a switch.
 
-    offers : terminals that offered themselves, and were not promoted since;  tried : those that were, in vain so far
+    offers : terminals that offered themselves, and neither were promoted nor moved since; they stand until then, since
+        terminals repeat them more and more rarely
+    tried : terminals that were promoted, in vain so far
     last_s : when the last of them was promoted;  turns : promotions of terminals that had been tried before
     """
 
@@ -65,22 +69,27 @@ class Promotions:
         self._forming = cell.mac.forming
         self._needs: dict[int, Need] = {}
         self._deciding = self._ended = False
+        self._news: simpy.Event = cell.env.event()
 
     def end(self) -> None:
         """Promote nobody any more."""
         self._ended = True
 
     def offered(self, record: Record, told: Promotion) -> None:
-        """A terminal offers itself for a needy node, which has no registration any more."""
+        """A terminal offers itself for a needy node, which has no registration any more unless it got it just now."""
         needy = member_of(told.needy)
         known = self._records.of.get(needy)
-        if known is not None and known.since_s < self._cell.env.now - ASKED_S:
-            self._records.drop(known)
-        offer = Offer(record.level, told.quality, self._cell.env.now)
-        self._needs.setdefault(needy, Need()).offers[record.member] = offer
+        if known is not None:
+            if known.since_s < self._cell.env.now - ASKED_S:
+                self._records.drop(known)
+            elif known.confirmed:
+                return
+        self._needs.setdefault(needy, Need()).offers[record.member] = Offer(record.level, told.quality)
         if not self._deciding:
             self._deciding = True
             self._cell.env.process(self._decide())
+        elif not self._news.triggered:
+            self._news.succeed()
 
     def registered(self, member: int) -> None:
         """A node is needy no more."""
@@ -94,42 +103,40 @@ class Promotions:
 
     def _decide(self) -> Steps:
         """Accept standing offers one by one: the lowest level first, then who heard the needy node best."""
+        env = self._cell.env
         while self._standing():
-            yield self._cell.env.timeout(self._forming.promotion_wait_s)
+            yield env.timeout(self._forming.promotion_wait_s)
             if self._ended:
                 return
-            best = min(self._wanted(), default=None)
-            if best is not None:
-                yield from self._promote(self._records.of[best[2]])
-                if self._ended:
-                    return
-                self._tried(best[2])
+            standing = self._standing()
+            ripe = [(level, -mode, member) for due_s, level, mode, member in standing if due_s <= env.now]
+            if ripe:
+                member = min(ripe)[2]
+                yield from self._promote(self._records.of[member])
+                self._tried(member)
+            elif standing:
+                self._news = env.event()
+                yield self._news | env.timeout(min(standing)[0] - env.now)
         self._deciding = False
 
-    def _standing(self) -> bool:
-        """Forget offers that terminals would have repeated by now; whether others are left."""
-        oldest_s = self._cell.env.now - self._forming.offer_rest_s
+    def _standing(self) -> list[tuple[float, int, int, int]]:
+        """Offers at hand: from when on they are accepted [s], level, mode, member; others that stood are forgotten."""
+        standing = []
         for need in self._needs.values():
-            need.offers = {member: offer for member, offer in need.offers.items() if offer.since_s > oldest_s}
-        return any(need.offers for need in self._needs.values())
-
-    def _wanted(self) -> Iterator[tuple[int, int, int]]:
-        """Offers that make sense now: level, less the mode, member."""
-        for need in self._needs.values():
-            for member, offer in need.offers.items():
-                if self._can(member, offer.level) and self._rested(need, member):
-                    yield offer.level, -offer.mode, member
+            need.offers = {member: offer for member, offer in need.offers.items() if self._can(member, offer.level)}
+            standing += [(self._due_s(need, member), *offer, member) for member, offer in need.offers.items()]
+        return standing
 
     def _can(self, member: int, level: int) -> bool:
         """Whether a terminal that made an offer still hangs where it did, and is no switch yet."""
         record = self._records.of.get(member)
         return record is not None and record.confirmed and record.own < 0 and record.level == level
 
-    def _rested(self, need: Need, member: int) -> bool:
-        """Whether the node has had time to register since the last promotion, more of it where all were in vain."""
+    def _due_s(self, need: Need, member: int) -> float:
+        """When the node has had time to register since the last promotion, more of it where all were in vain."""
         again = member in need.tried or need.turns == MOST_DOUBLINGS
         rest_s: float = self._forming.promotion_rest_s * (2**need.turns if again else 1)
-        return self._cell.env.now - need.last_s > rest_s
+        return need.last_s + rest_s
 
     def _tried(self, member: int) -> None:
         """A terminal has been promoted, which may serve all nodes for which it offered itself."""

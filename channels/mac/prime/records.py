@@ -23,7 +23,7 @@ class Record:
     """One registered node.
 
     member : its index;  switch, node : its address;  level : hops;  own : its identity as a switch, -1 for none
-    slot : of its beacons;  since_s, seen_s : when it was entered and when last heard
+    slot : of its beacons;  since_s, seen_s : when it was entered, or else confirmed, and when last heard
     empty_s : since when no node hangs on it as a switch
     confirmed, connected : it knows its address; its data connection stands
     """

@@ -44,7 +44,7 @@ class Search:
         since_s = cell.env.now + wait_s
         next_request_s = since_s + mac.search_s
         every_s = mac.pnpdu_period_s / mac.most_pnpdus
-        slowest_s = every_s if mac.version == "1.4" else mac.forming.slowest_request_s
+        slowest_s = mac.request_every_s(cell.line.frame_type(node.index, -1))
         request_s = slowest_s if settled else every_s
         yield cell.env.timeout(wait_s + mac.search_s)
         while epoch == node.epoch:

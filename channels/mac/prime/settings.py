@@ -144,7 +144,7 @@ class PrimeMac:
         """Modes of `data_frame`, most robust first; link tables hold indices into it."""
         return adaptive_modes(self.channels, self.data_frame)
 
-    @property
+    @cached_property
     def beacons(self) -> tuple[tuple[str, Mode], ...]:
         """Frame type and mode of the beacons sent in one slot.
 
@@ -153,32 +153,32 @@ class PrimeMac:
         own = ((self.data_frame, self.table[0]),)
         return (*own, ("A", adaptive_modes(self.channels, "A")[0])) if self.mixed else own
 
-    @property
+    @cached_property
     def beacon_s(self) -> tuple[float, ...]:
         """Airtime of the beacons of one slot [s]."""
         return tuple(float(psdu_airtime_s(np.array(BEACON_BYTES), mode, kind)) for kind, mode in self.beacons)
 
-    @property
+    @cached_property
     def slot_symbols(self) -> int:
         """Symbols of one beacon slot with its guards: five and one in 1.3.6."""
         return sum(ceil(airtime_s / SYMBOL_S - 1e-9) + GUARD_SYMBOLS for airtime_s in self.beacon_s)
 
-    @property
+    @cached_property
     def slot_s(self) -> float:
         """Length of one beacon slot with its guards [s]; slot k of a MAC frame starts after k of them."""
         return self.slot_symbols * SYMBOL_S
 
-    @property
+    @cached_property
     def scp_symbols(self) -> int:
         """Symbols of the shared contention period: what beacons and guards leave; 245 in 1.3.6 with five slots."""
         return self.frame_symbols - self.beacon_slots * self.slot_symbols - GUARD_SYMBOLS
 
-    @property
+    @cached_property
     def scp_s(self) -> float:
         """Length of the shared contention period [s]."""
         return self.scp_symbols * SYMBOL_S
 
-    @property
+    @cached_property
     def scp_start_s(self) -> float:
         """Start of the shared contention period within its MAC frame [s]."""
         return self.beacon_slots * self.slot_s
@@ -193,24 +193,26 @@ class PrimeMac:
         sharing = -(-n_switches // max(self.beacon_slots - 1, 1))
         return int(min(MOST_SLOT_FRAMES, 1 << max(sharing - 1, 0).bit_length()))
 
-    @property
-    def answers_hops(self) -> bool:
-        """Whether each hop answers a keep-alive and repeats one unanswered: version 1.4 only."""
-        return self.version == "1.4" and self.alive_hop_tries > 0
+    def answers_hops(self, kind: str) -> bool:
+        """Whether a hop answers a keep-alive and repeats one unanswered: where both ends are of version 1.4.
 
-    @property
-    def request_every_s(self) -> float:
-        """Mean time between two requests of a node that has asked for a switch in vain for long [s]."""
-        if self.version == "1.4":
-            return self.pnpdu_period_s / self.most_pnpdus
-        return self.forming.slowest_request_s
+        ``kind`` is the type of their frames, A where one end is older.
+        """
+        return kind != "A" and self.alive_hop_tries > 0
 
-    @property
+    def request_every_s(self, kind: str) -> float:
+        """Mean time between two requests of a node that has asked for a switch in vain for long [s].
+
+        ``kind`` is the type of its frames to all, A for a node of version 1.3.6.
+        """
+        return self.forming.slowest_request_s if kind == "A" else self.pnpdu_period_s / self.most_pnpdus
+
+    @cached_property
     def senses_s(self) -> float:
         """From the first look at the line to the last before a transmission [s]."""
         return (self.sense_count - 1) * self.sense_delay_s
 
-    @property
+    @cached_property
     def sense_db(self) -> float:
         """SNR of the most robust mode from which a node notices that a frame is on the line [dB]: half its preambles.
 
@@ -240,7 +242,7 @@ class PrimeMac:
         room = units * mode.unit_bytes - FLUSH_BYTES * mode.waveform.coded + frame.in_header_bytes
         return max(0, min(room, largest_psdu_bytes(mode, kind)))
 
-    @property
+    @cached_property
     def overhead_bytes(self) -> int:
         """Headers and check of a frame with one data packet [B]."""
         headers = GENERIC_HEADER_BYTES + PACKET_HEADER_BYTES + SAR_HEADER_BYTES + CRC_BYTES

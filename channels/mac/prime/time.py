@@ -7,7 +7,7 @@ word back) through MAC frame after MAC frame; what fits no more waits for the ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ CYCLES = 256
 """Turns that a chain is followed for: means are exact to about a hundredth."""
 _SLACK_S = 1e-9
 _LUCK = 12
+_MOST_KEPT = 1 << 17
 """Two to this power numbers are drawn once; every chain takes its backoffs from them in the same order."""
 
 
@@ -113,10 +114,20 @@ def walk(mac: PrimeMac, airtime_s: Array, pause_s: Array, count: Array, turning:
             "use shorter segments, a longer MAC frame or fewer beacon slots"
         )
     clock = np.array([mac.frame_s, mac.scp_start_s, mac.scp_start_s + mac.scp_s, mac.senses_s, SYMBOL_S])
-    window = mac.window_symbols(DATA_PRIORITY, 0)
-    sums = _walk(airtime_s, pause_s, count.astype(np.int64), turning.astype(np.int64), clock, window, luck(), fresh)
-    first, there, there2, whole, whole2 = sums / CYCLES
+    rules = clock.tobytes(), mac.window_symbols(DATA_PRIORITY, 0), fresh
+    chains = zip(
+        *(np.asarray(one, np.float64) for one in (airtime_s, pause_s)), count.tolist(), turning.tolist(), strict=True
+    )
+    each = [_one_chain(air[:n].tobytes(), pause[:n].tobytes(), turn, *rules) for air, pause, n, turn in chains]
+    first, there, there2, whole, whole2 = np.array(each, np.float64).reshape(-1, 5).T / CYCLES
     return Walked(first, there, np.maximum(there2 - there**2, 0), whole, np.maximum(whole2 - whole**2, 0))
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _one_chain(airtime_s: bytes, pause_s: bytes, turning: int, clock: bytes, window: int, fresh: bool) -> Array:
+    """Sums over the turns of one chain; the same few chains return in every area and replication."""
+    air, pause, when = (np.frombuffer(one, np.float64).copy() for one in (airtime_s, pause_s, clock))
+    return np.asarray(_walk(air, pause, turning, when, window, luck(), fresh))
 
 
 @cache
@@ -127,43 +138,35 @@ def luck() -> Array:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _walk(
-    airtime_s: Array,
-    pause_s: Array,
-    count: Array,
-    turning: Array,
-    clock: Array,
-    window: int,
-    numbers: Array,
-    fresh: bool,
+    airtime_s: Array, pause_s: Array, turning: int, clock: Array, window: int, numbers: Array, fresh: bool
 ) -> Array:
-    """Sums over the turns of each chain: first, there, there squared, whole, whole squared."""
-    sums = np.zeros((5, count.size))
+    """Sums over the turns of a chain: first, there, there squared, whole, whole squared."""
+    sums = np.zeros(5)
     frame_s, start_s, end_s, senses_s, symbol_s = clock
-    for chain in range(count.size):
-        now, draw = start_s, 0
-        for cycle in range(CYCLES):
-            if fresh:
-                now = frame_s * (((cycle + 0.5) * 0.6180339887498949) % 1.0)
-            begun = now
-            for k in range(count[chain]):
-                while True:
-                    place = now % frame_s
-                    if place < start_s:
-                        now += start_s - place
-                        place = start_s
-                    draw = (draw + 1) % numbers.size
-                    backoff_s = np.floor(numbers[draw] * (window + 1)) * symbol_s
-                    ends = place + backoff_s + senses_s + airtime_s[chain, k]
-                    if ends <= end_s + 1e-9:
-                        now += ends - place
-                        break
-                    now += frame_s - place + start_s
-                if k == 0:
-                    sums[0, chain] += now - begun
-                now += pause_s[chain, k]
-                if k == turning[chain] - 1:
-                    sums[1, chain] += now - begun
-                    sums[2, chain] += (now - begun) ** 2
-            sums[3, chain] += now - begun
-            sums[4, chain] += (now - begun) ** 2
+    now, draw = start_s, 0
+    for cycle in range(CYCLES):
+        if fresh:
+            now = frame_s * (((cycle + 0.5) * 0.6180339887498949) % 1.0)
+        begun = now
+        for k in range(airtime_s.size):
+            while True:
+                place = now % frame_s
+                if place < start_s:
+                    now += start_s - place
+                    place = start_s
+                draw = (draw + 1) % numbers.size
+                backoff_s = np.floor(numbers[draw] * (window + 1)) * symbol_s
+                ends = place + backoff_s + senses_s + airtime_s[k]
+                if ends <= end_s + 1e-9:
+                    now += ends - place
+                    break
+                now += frame_s - place + start_s
+            if k == 0:
+                sums[0] += now - begun
+            now += pause_s[k]
+            if k == turning - 1:
+                sums[1] += now - begun
+                sums[2] += (now - begun) ** 2
+        sums[3] += now - begun
+        sums[4] += (now - begun) ** 2
     return sums
