@@ -115,9 +115,8 @@ def walk(mac: PrimeMac, airtime_s: Array, pause_s: Array, count: Array, turning:
         )
     clock = np.array([mac.frame_s, mac.scp_start_s, mac.scp_start_s + mac.scp_s, mac.senses_s, SYMBOL_S])
     rules = clock.tobytes(), mac.window_symbols(DATA_PRIORITY, 0), fresh
-    chains = zip(
-        *(np.asarray(one, np.float64) for one in (airtime_s, pause_s)), count.tolist(), turning.tolist(), strict=True
-    )
+    times = (np.asarray(one, np.float64) for one in (airtime_s, pause_s))
+    chains = zip(*times, *(one.astype(np.int64).tolist() for one in (count, turning)), strict=True)
     each = [_one_chain(air[:n].tobytes(), pause[:n].tobytes(), turn, *rules) for air, pause, n, turn in chains]
     first, there, there2, whole, whole2 = np.array(each, np.float64).reshape(-1, 5).T / CYCLES
     return Walked(first, there, np.maximum(there2 - there**2, 0), whole, np.maximum(whole2 - whole**2, 0))
