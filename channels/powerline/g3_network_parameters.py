@@ -134,10 +134,11 @@ class G3NetworkParameters(NetworkParameters):
         minimum=0, maximum=3600,
     )  # fmt: skip
     rreq_guided: bool = parameter(
-        True,
+        False,
         "",
         "relays that have a route to the destination send a request along it alone (adpUnicastRREQGenEnable); "
-        "false: every request floods the whole network",
+        "false: every request floods the whole network. Saves control frames of a day, but after the cold start of a "
+        "large feeder requests storm",
         "ITU-T G.9903; default and what a relay does then uncertain",
         confidence="C",
     )

@@ -27,7 +27,7 @@ class LoadngSettings:
     rrep_wait_s: float = 4.0
     rreq_retries: int = 0
     rreq_wait_s: float = 30.0
-    rreq_guided: bool = True
+    rreq_guided: bool = False
     route_ttl_s: float = 180 * 60.0
     blacklist_ttl_s: float = 10 * 60.0
     table_size: int = 500

@@ -173,7 +173,7 @@ def flags(actions):
 
 
 def test_only_a_first_request_is_guided_until_a_reply_renews_the_routes():
-    origin = node(address=1, rreq_retries=1)
+    origin = node(address=1, rreq_retries=1, rreq_guided=True)
     assert flags(origin.find(0.0, 9))
     assert not flags(origin.wake(20.0, ("search", 9, 1)))
     assert origin.wake(40.0, ("search", 9, 2)) == [Found(9, False)]
@@ -182,8 +182,8 @@ def test_only_a_first_request_is_guided_until_a_reply_renews_the_routes():
     assert origin.heard(71.0, 2, RouteMessage(RREP, 1, 9, 5, hops=1), GOOD) == [Found(9, True)]
     origin.table.drop_via(2)
     assert flags(origin.find(80.0, 9))
-    assert not flags(node().find(0.0, 9, repair=True))
-    assert not flags(node(rreq_guided=False).find(0.0, 9))
+    assert not flags(node(rreq_guided=True).find(0.0, 9, repair=True))
+    assert not flags(node().find(0.0, 9))
 
 
 def test_delay_of_a_relay_follows_the_link_quality():

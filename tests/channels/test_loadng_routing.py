@@ -116,7 +116,7 @@ def stale_diamond(**options):
 
 
 def test_a_repair_floods_past_stale_routes():
-    env, _, net = stale_diamond()
+    env, _, net = stale_diamond(loadng=LoadngSettings(rreq_guided=True))
     # the search of a relay for somebody else's data is a repair
     process = net.find(0, 5, source=1)
     env.run(process)
@@ -128,7 +128,7 @@ def test_a_repair_floods_past_stale_routes():
 @pytest.mark.parametrize("retries", [0, 1])
 def test_stale_routes_cost_one_request_at_most(retries):
     # 3 heard the request over 1 and sends it on to 2, which has heard it and says nothing
-    env, _, net = stale_diamond(loadng=LoadngSettings(rreq_retries=retries))
+    env, _, net = stale_diamond(loadng=LoadngSettings(rreq_retries=retries, rreq_guided=True))
     if not retries:
         assert search(env, net, 0, 5) is False
         env.run(env.now + 30.0)
@@ -141,7 +141,7 @@ def test_stale_routes_cost_one_request_at_most(retries):
 def test_a_next_hop_that_leaves_out_the_relay_costs_one_request_at_most(retries):
     """The route of 1 to 3 leads over 2, which acknowledges the request and drops it; the way left is over 4."""
     pairs = [(0, 1), (1, 2), (2, 3), (1, 4), (4, 3)]
-    env, _, net = warm_network(both_ways(5, pairs), loadng=LoadngSettings(rreq_retries=retries))
+    env, _, net = warm_network(both_ways(5, pairs), loadng=LoadngSettings(rreq_retries=retries, rreq_guided=True))
     net.routing.nodes[1].table.fixed(3, 2, (0, 20, 2), 1e4)
     net.routing.nodes[2].table.fixed(3, 3, (0, 10, 1), 1e4)
     net.link_failed(2, 1, 0)

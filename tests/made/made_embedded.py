@@ -25,20 +25,25 @@ FEWER = 15
 
 
 def fewer(case: Case, replications: int = FEWER) -> Case:
-    """The same case with few replications, also where severities are compared."""
-    simulation = replace(case.settings.simulation, replications=replications)
-    severities = replace(
-        case.settings.severities, replications=min(replications, case.settings.severities.replications)
+    """The same case with few replications, one where severities are compared, and cures guessed instead of computed."""
+    settings = case.settings
+    return replace(
+        case,
+        settings=replace(
+            settings,
+            simulation=replace(settings.simulation, replications=replications),
+            severities=replace(settings.severities, replications=1),
+            remedies=replace(settings.remedies, compute=False),
+        ),
     )
-    return replace(case, settings=replace(case.settings, simulation=simulation, severities=severities))
 
 
 def quick(area: str, replications: int = 2, tier: str = "fast") -> Case:
-    """A shipped case with few replications, in the fast tier unless told, and without computed cures."""
+    """A shipped case with very few replications and one fault, in the fast tier unless told."""
     case = fewer(read_case(embedded_cases()[area]), replications)
     simulation = replace(case.settings.simulation, tier=tier)
-    remedies = replace(case.settings.remedies, compute=False)
-    return replace(case, settings=replace(case.settings, simulation=simulation, remedies=remedies))
+    faults = replace(case.settings.faults, which=("feeder_moved",))
+    return replace(case, settings=replace(case.settings, simulation=simulation, faults=faults))
 
 
 def figures(study: Study) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class PrimeCell:
 
     counters
         ``frames_sent = frames_delivered + frames_lost + frames_pending`` on all hops, and the same for payloads;
-        ``crc_refused`` arrived damaged; ``collisions`` were lost while others sent; ``retries`` are repetitions of
-        segments and control packets; ``access_failures`` found the line busy too often and were never sent.
+        ``crc_refused``, lost ones that arrived damaged; ``collisions``, lost ones that met others; ``retries`` are
+        repetitions of segments and control packets; ``access_failures`` found the line busy too often.
     joined_s : node to the time of its last registration [s]; NaN while it has none
     """
 
@@ -84,12 +84,15 @@ class PrimeCell:
         frame = self.line.medium.begin(sender, airtime_s, FRAME_TYPES[kind].head_s)
         yield self.env.timeout(airtime_s)
         counters["frames_pending"] -= 1
-        took = False
-        if self.station(sender).alive:
-            for receiver in self._takers(sender, out):
-                took = self._receive(frame, receiver, out, data, mode, kind) or took
-        counters["frames_delivered" if took else "frames_lost"] += 1
-        if not took and out.message is not None:
+        takers = self._takers(sender, out) if self.station(sender).alive else []
+        fates = [self._receive(frame, receiver, out, data, mode, kind) for receiver in takers]
+        if any(taken for taken, _, _ in fates):
+            counters["frames_delivered"] += 1
+            return
+        counters["frames_lost"] += 1
+        counters["crc_refused"] += any(damaged for _, damaged, _ in fates)
+        counters["collisions"] += any(met for _, _, met in fates)
+        if out.message is not None:
             self.settle(out.message, False)
 
     def _takers(self, sender: int, out: Outgoing) -> list[int]:
@@ -98,16 +101,16 @@ class PrimeCell:
             return [k for k, node in enumerate(self.nodes) if node.joined and self.line.understands(sender, k)]
         return [out.peer] if answers_hop(out.packet) else self.places.takers(sender, out.packet)
 
-    def _receive(self, frame: OnAir, receiver: int, out: Outgoing, data: bytes, mode: int, kind: str) -> bool:
-        """Whether one receiver has the frame, which is then handed to it."""
+    def _receive(
+        self, frame: OnAir, receiver: int, out: Outgoing, data: bytes, mode: int, kind: str
+    ) -> tuple[bool, bool, bool]:
+        """Whether one receiver has the frame, which is then handed to it; got it damaged; heard others meanwhile."""
         station = self.station(receiver)
         if not station.alive:
-            return False
+            return False, False, False
         arrived, met = self.line.arrives(frame, receiver, data, mode, kind)
         taken = arrived is not None and self._hand_over(arrived, frame.sender, station, out)
-        self.counters["crc_refused"] += arrived is not None and not taken
-        self.counters["collisions"] += met and not taken
-        return taken
+        return taken, arrived is not None and not taken, met
 
     def _hand_over(self, data: bytes, sender: int, station: BaseNode | ServiceNode, out: Outgoing) -> bool:
         """Give a station what it received; False where a check sequence does not fit."""
