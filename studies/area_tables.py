@@ -16,6 +16,8 @@ from .words import NONE, clock, interval, percent
 
 MOST_ROWS = 200
 """Areas that a table of the report shows, the worst first; all of them stand in the files."""
+MOST_MODES = 4
+"""Waveforms that a line of the table names, the most frequent ones; `areas.csv` has them all."""
 MOST_BARS = 60
 """Areas that a picture shows."""
 _HOP_WORDS = ("no way", "direct", "2 hops", "3 hops", "4 hops and more")
@@ -91,10 +93,11 @@ def _relay(row: dict[Any, Any]) -> str:
 
 
 def _mix(text: str) -> str:
-    """``ROBO 0.25, DBPSK 0.75`` in whole percent, the largest share first; what rounds to nothing is left out."""
+    """``ROBO 0.25, DBPSK 0.75`` in whole percent, the largest share first, rare ones added up; 0 % is left out."""
     pairs = [part.rsplit(" ", 1) for part in text.split(", ") if part]
     shares = sorted(((name, round(100 * float(value))) for name, value in pairs), key=lambda pair: -pair[1])
-    return ", ".join(f"{name} {value} %" for name, value in shares if value) or NONE
+    seen = [*shares[:MOST_MODES], ("others", sum(value for _, value in shares[MOST_MODES:]))]
+    return ", ".join(f"{name} {value} %" for name, value in seen if value) or NONE
 
 
 def hop_figure(rows: pd.DataFrame) -> go.Figure:

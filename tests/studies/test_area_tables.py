@@ -201,3 +201,10 @@ def test_a_time_is_said_as_a_planner_says_it():
         "not all",
         "–",
     ]
+
+
+def test_rare_waveforms_are_added_up(told):
+    result = next(one for one in told.results if one.areas is not None)
+    rows = result.areas.assign(mode_mix="A 0.4, B 0.25, C 0.15, D 0.1, E 0.06, F 0.04")
+    table = area_sections(replace(told, results=(replace(result, areas=rows),)))[0]["table"]
+    assert table.rows[0][8] == "A 40 %, B 25 %, C 15 %, D 10 %, others 10 %"
