@@ -17,8 +17,8 @@ from amiplan.channels.technology import Siting, Technology
 from amiplan.meters.load import profile
 from amiplan.planner.exchanges import exchanges_of
 from amiplan.planner.links import links_of
+from amiplan.planner.replicate import replicate
 from amiplan.planner.settings import PlannerSettings
-from amiplan.planner.simulate import replicate
 from amiplan.studies.assemble import area_of
 from amiplan.studies.case import embedded_cases, read_case
 

@@ -6,7 +6,9 @@ The numbers of an area are collected replication by replication into arrays of a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,8 @@ from numpy.typing import NDArray
 
 from ..channels.paths import CablePaths
 from ..channels.technology import Exchanges, LinkQuality, Medium, Outcome, Routes, Technology
-from ..gis.area import ServiceArea
 from ..meters.services import is_profile
 from .resampling import resampled_by_group
-from .severity_settings import SeveritySettings
 
 Array = NDArray[Any]
 
@@ -91,7 +91,7 @@ class AreaTally:
 
     def add(
         self,
-        number: int,
+        row: int,
         technology: Technology,
         exchanges: Exchanges,
         paths: CablePaths,
@@ -102,17 +102,41 @@ class AreaTally:
         """One replication; ``outcome`` is that at the head end."""
         n_areas = self.hops.shape[0]
         total = np.bincount(self.owner, outcome.p_arrive.min(axis=0), minlength=n_areas)
-        self.read[number] = total / np.maximum(self.n_meters, 1)
-        self._add_times(number, exchanges, outcome)
+        self.read[row] = total / np.maximum(self.n_meters, 1)
+        self._add_times(row, exchanges, outcome)
         np.add.at(self.hops, (self.owner, np.minimum(routes.hops, len(HOP_COLUMNS) - 1)), 1)
         self._add_modes(paths, quality, routes)
         behind = meters_behind(routes)
         self.dependants += behind
         self.forwarding_s += forwarding_s(technology, exchanges, paths, quality, routes)
-        if self.first is not None and number < self.first.read.shape[0]:
-            self.first.add(number, technology, exchanges, paths, quality, routes, outcome)
+        if self.first is not None and row < self.first.read.shape[0]:
+            self.first.add(row, technology, exchanges, paths, quality, routes, outcome)
 
-    def _add_times(self, number: int, exchanges: Exchanges, outcome: Outcome) -> None:
+    @classmethod
+    def together(cls, parts: Sequence[AreaTally]) -> AreaTally:
+        """The replications of all parts, one after another; not settled."""
+        one, firsts = parts[0], [part.first for part in parts if part.first is not None]
+
+        def joined(name: str) -> Array:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        def added(name: str) -> Array:
+            return np.asarray(reduce(np.add, [getattr(part, name) for part in parts]))
+
+        return replace(
+            one,
+            read=joined("read"),
+            read_all_s=joined("read_all_s"),
+            reached_s=joined("reached_s"),
+            p_arrive=joined("p_arrive"),
+            hops=added("hops"),
+            modes=added("modes"),
+            forwarding_s=added("forwarding_s"),
+            dependants=added("dependants"),
+            first=cls.together(firsts) if firsts else None,
+        )
+
+    def _add_times(self, row: int, exchanges: Exchanges, outcome: Outcome) -> None:
         wanted = [is_profile(service) for service in exchanges.services]
         some = np.array(wanted) if any(wanted) else np.ones(len(wanted), bool)
         took_s, p_read = outcome.latency_p50_s[some].max(axis=0), outcome.p_arrive[some].min(axis=0)
@@ -120,8 +144,8 @@ class AreaTally:
         latest = np.zeros(self.hops.shape[0])
         np.maximum.at(latest, self.owner[read], took_s[read])
         all_read = np.bincount(self.owner[read], minlength=latest.size) == self.n_meters
-        self.reached_s[number] = latest
-        self.read_all_s[number] = np.where(all_read, latest, np.inf)
+        self.reached_s[row] = latest
+        self.read_all_s[row] = np.where(all_read, latest, np.inf)
 
     def _add_modes(self, paths: CablePaths, quality: LinkQuality, routes: Routes) -> None:
         used = np.flatnonzero(routes.link >= 0)
@@ -147,18 +171,22 @@ class AreaTally:
             self.first.settle(p_arrive[: self.first.read.shape[0]], read_probability)
 
 
-def tally_of(technology: Technology, area: ServiceArea, n_replications: int) -> AreaTally | None:
-    """An empty tally of the area's transformers; None for a technology that does not run over power lines."""
+def tally_of(
+    technology: Technology, transformer: Array, n_sites: int, n_replications: int, n_apart: int = 0
+) -> AreaTally | None:
+    """An empty tally of transformer areas; None for a technology that does not run over power lines.
+
+    Parameters
+    ----------
+    transformer : (n_meters,) site row of each meter's area, -1 where none is known
+    n_apart : first replications of which a tally alone is kept beside, if any
+    """
     if Medium.POWERLINE not in technology.media:
         return None
-    transformer = area.meters["transformer"].to_numpy(np.int64)
-    return AreaTally.of(technology, transformer, len(area.transformers), n_replications)
-
-
-def with_first(tally: AreaTally | None, technology: Technology, area: ServiceArea, asked: SeveritySettings) -> None:
-    """Let a tally keep its first replications apart, if severities are compared with so many of them."""
-    if tally is not None and asked.compare and asked.replications <= tally.read.shape[0]:
-        tally.first = tally_of(technology, area, asked.replications)
+    tally = AreaTally.of(technology, transformer, n_sites, n_replications)
+    if n_apart > 0:
+        tally.first = AreaTally.of(technology, transformer, n_sites, min(n_apart, n_replications))
+    return tally
 
 
 def waveform_of(mode: str) -> str:

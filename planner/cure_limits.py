@@ -15,7 +15,7 @@ from ..channels.powerline.sources import noise_sources
 from ..channels.technology import CourseStep, LinkQuality, Routes
 from .cure_trials import Ground
 from .patches import Patch
-from .simulate import Replication
+from .replicate import Replication
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ from ..channels.paths import CablePaths
 from ..channels.powerline.parts import linked_among
 from ..channels.technology import Technology
 from .patches import Patch, failing
-from .simulate import Replication
+from .replicate import Replication
 
 Array = NDArray[Any]
 

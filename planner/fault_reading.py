@@ -14,7 +14,7 @@ from ..channels.technology import Exchanges, LinkQuality, Routes, Siting
 from ..meters.services import is_profile
 from .backhaul import left_for_access, through_backhaul
 from .fault_pieces import FaultPiece
-from .simulate import parts_of, within_equipment
+from .replicate import parts_of, within_equipment
 
 Array = NDArray[Any]
 

@@ -22,8 +22,8 @@ from ..gis.area import ServiceArea
 from .backhaul import BackhaulKind, left_for_access
 from .positions import PositionMix
 from .remedies import RemedySettings
+from .replicate import Part, Replication, parts_of, replicate, to_head_end
 from .settings import PlannerSettings
-from .simulate import Part, Replication, parts_of, replicate, to_head_end
 from .tables import Deliveries, Links
 
 Array = NDArray[Any]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,6 @@ from numpy.typing import NDArray
 from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
 from .area_rows import area_kpis, area_rows
-from .areas import AreaTally, tally_of, with_first
 from .catalogue import Catalogue
 from .cost import cash_flows, summary
 from .cure_prices import cure_prices
@@ -27,8 +28,9 @@ from .network_quantities import network_quantities
 from .patches import Patch, patches_of
 from .quantities import quantity_rows
 from .remedies import NONE, first_remedies
+from .replicate import Replication
 from .settings import PlannerSettings
-from .simulate import Replication, SimulationSettings, simulate
+from .simulate import Share, Task, share_of, simulate, together
 from .siting import Choice, SitingModel, given_sites
 from .tables import Deliveries, Feeders, Links, Plan, StudyResult
 
@@ -40,15 +42,21 @@ class PlanningError(ValueError):
 
 
 @dataclass(frozen=True)
+class Sited:
+    """One technology with its links and sites, before the simulation."""
+
+    task: Task
+    choice: Choice
+
+
+@dataclass(frozen=True)
 class Carried:
     """One technology after the simulation and before remedies and money.
 
     first_areas : rows of the areas from the first replications alone, where severities are compared with so many
     """
 
-    technology: Technology
-    exchanges: Exchanges
-    links: Links
+    task: Task
     choice: Choice
     deliveries: Deliveries
     first: Replication
@@ -57,20 +65,90 @@ class Carried:
     patches: tuple[Patch, ...] = ()
     first_areas: pd.DataFrame | None = None
 
+    @property
+    def technology(self) -> Technology:
+        """As the case has it."""
+        return self.task.technology
 
-def carried(
-    technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings
-) -> Carried:
-    """Links, sites and simulation of one technology; raises PlanningError where the inputs do not fit it."""
+    @property
+    def links(self) -> Links:
+        """All that it may use."""
+        return self.task.links
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """Of all meters."""
+        return self.task.exchanges
+
+
+@contextmanager
+def _naming(technology: Technology) -> Iterator[None]:
+    """Whoever reads that inputs do not fit learns which technology they do not fit."""
     try:
-        return _carried(technology, area, candidates, settings)
+        yield
     except ValueError as error:
         raise PlanningError(f"{technology.name}: {error}") from error
 
 
-def _carried(
+def carried(
     technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings
 ) -> Carried:
+    """Links, sites and simulation of one technology in this process; raises PlanningError as its steps do."""
+    one = sited(technology, area, candidates, settings)
+    return settled_of(one, [replications_of(piece) for piece in pieces_of([one])], area, settings)
+
+
+def sited(technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings) -> Sited:
+    """Links and sites of one technology; raises PlanningError where the inputs do not fit it."""
+    with _naming(technology):
+        return _sited(technology, area, candidates, settings)
+
+
+class Piece(NamedTuple):
+    """Some replications of one technology."""
+
+    task: Task
+    numbers: range
+
+
+def pieces_of(all_sited: Sequence[Sited]) -> list[Piece]:
+    """What is to be simulated, replications of all technologies some at a time."""
+    return [Piece(one.task, numbers) for one in all_sited for numbers in one.task.pieces]
+
+
+def replications_of(piece: Piece) -> Share:
+    """Some replications of one technology; raises PlanningError where the inputs do not fit it."""
+    with _naming(piece.task.technology):
+        return share_of(*piece)
+
+
+def settled_of(one: Sited, shares: Sequence[Share], area: ServiceArea, settings: PlannerSettings) -> Carried:
+    """One technology when all its replications are in, ``shares`` in their order."""
+    task, technology = one.task, one.task.technology
+    with _naming(technology):
+        done = together(task, shares)
+        areas, first_areas = (
+            area_rows(tally, technology.name, settings.scenario.name, area) if tally is not None else None
+            for tally in (done.areas, None if done.areas is None else done.areas.first)
+        )
+        feeders = feeders_of(
+            technology,
+            task.links,
+            done.deliveries,
+            area.meters["meter_id"].to_numpy(object),
+            done.first.scenario,
+            done.first.draws,
+        )
+        patches: tuple[Patch, ...] = ()
+        if done.areas is not None:
+            most = technology.load(task.exchanges, done.first.paths, done.first.quality).max_meters_per_site
+            patches = patches_of(
+                technology, task.links, task.exchanges, done.deliveries, done.areas.p_arrive, most, area, settings
+            )
+        return Carried(task, one.choice, done.deliveries, done.first, feeders, areas, patches, first_areas)
+
+
+def _sited(technology: Technology, area: ServiceArea, candidates: CandidateSites, settings: PlannerSettings) -> Sited:
     keys, kinds = area.meters["key"].to_numpy(np.uint64), area.meters["kind"].to_numpy(object)
     speakers = Speakers(keys, kinds, settings.simulation.seed)
     exchanges = exchanges_of(area.n_meters, technology.exchange_policy, settings.service, settings.session, speakers)
@@ -81,42 +159,28 @@ def _carried(
         links = links_of(technology, area, candidates, cables=settings.cables)
         choice = given_sites(technology, links)
     links = worth_drawing(links, technology, settings.scenario)
-    tally = tally_of(technology, area, settings.simulation.replications)
-    with_first(tally, technology, area, settings.severities)
-    deliveries, first = _simulated(technology, links, exchanges, choice, settings, settings.simulation, tally)
-    areas, first_areas = (
-        area_rows(one, technology.name, settings.scenario.name, area) if one is not None else None
-        for one in (tally, None if tally is None else tally.first)
+    apart, transformer = settings.severities.replications, area.meters["transformer"].to_numpy(np.int64)
+    known = settings.severities.compare and apart <= settings.simulation.replications
+    task = replace(
+        _task(technology, links, exchanges, choice, settings), transformer=transformer, n_apart=apart if known else 0
     )
-    meter_id = area.meters["meter_id"].to_numpy(object)
-    feeders = feeders_of(technology, links, deliveries, meter_id, first.scenario, first.draws)
-    patches: tuple[Patch, ...] = ()
-    if tally is not None:
-        most = technology.load(exchanges, first.paths, first.quality).max_meters_per_site
-        patches = patches_of(technology, links, exchanges, deliveries, tally.p_arrive, most, area, settings)
-    return Carried(technology, exchanges, links, choice, deliveries, first, feeders, areas, patches, first_areas)
+    return Sited(task, choice)
 
 
-def _simulated(
-    technology: Technology,
-    links: Links,
-    exchanges: Exchanges,
-    choice: Choice,
-    settings: PlannerSettings,
-    simulation: SimulationSettings,
-    areas: AreaTally | None = None,
-) -> tuple[Deliveries, Replication]:
-    return simulate(
+def _task(
+    technology: Technology, links: Links, exchanges: Exchanges, choice: Choice, settings: PlannerSettings
+) -> Task:
+    """The simulation that the settings ask for."""
+    return Task(
         technology,
         links,
         exchanges,
         choice.built,
         settings.scenario,
         settings.positions,
-        simulation,
+        settings.simulation,
         settings.backhaul,
         settings.service,
-        areas,
     )
 
 
@@ -160,8 +224,8 @@ def _expected_reads(
     links = links_of(technology, area, candidates, built=choice.built)
     links = worth_drawing(links, technology, settings.scenario)
     trial = replace(settings.simulation, replications=settings.siting.replications)
-    deliveries, _ = _simulated(technology, links, exchanges, choice, settings, trial)
-    return float(deliveries.p_read_deadline.min(axis=0).sum())
+    done = simulate(replace(_task(technology, links, exchanges, choice, settings), settings=trial))
+    return float(done.deliveries.p_read_deadline.min(axis=0).sum())
 
 
 def cellular_serves(all_carried: list[Carried], n_meters: int) -> Array:

@@ -10,7 +10,6 @@ import pandas as pd
 from ..channels.scenario import Scenario
 from ..gis.area import ServiceArea
 from .area_rows import area_rows
-from .areas import tally_of
 from .pipeline import Carried
 from .settings import PlannerSettings
 from .simulate import simulate
@@ -47,26 +46,15 @@ def in_severity(scenario: Scenario, severity: str) -> Scenario:
 def severity_rows(piece: SeverityPiece, area: ServiceArea, settings: PlannerSettings) -> pd.DataFrame:
     """Rows of all transformer areas of one technology in one severity, ``SEVERITY_COLUMNS``.
 
-    What the study itself has computed, `with_first`, is not computed again.
+    What the study itself has computed, `Carried.first_areas`, is not computed again.
     """
     one, asked = piece.one, settings.severities
     scenario = in_severity(settings.scenario, piece.severity)
     if one.first_areas is not None and scenario == settings.scenario:
         return _of_severity(one.first_areas, piece.severity, asked.replications)
-    tally = tally_of(one.technology, area, asked.replications)
+    simulation = replace(settings.simulation, replications=asked.replications)
+    tally = simulate(replace(one.task, scenario=scenario, settings=simulation, n_apart=0)).areas
     assert tally is not None
-    simulate(
-        one.technology,
-        one.links,
-        one.exchanges,
-        one.choice.built,
-        scenario,
-        settings.positions,
-        replace(settings.simulation, replications=asked.replications),
-        settings.backhaul,
-        settings.service,
-        tally,
-    )
     return _of_severity(area_rows(tally, one.technology.name, scenario.name, area), piece.severity, asked.replications)
 
 

@@ -4,7 +4,7 @@ ServiceArea, CandidateSites      gis: where
   + Exchanges                    meters: what must be said
   -> Links                       planner.links: geometry of every link a technology may use
   -> Plan                        planner.siting: sites built, who is served by whom
-  -> Deliveries                  planner.simulate: per service and meter, arrived when or why not
+  -> Deliveries                  planner.tally: per service and meter, arrived when or why not
   -> Kpis -> Cost                planner.kpis, planner.cost
 """
 

@@ -31,7 +31,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Option("-o", "--output", help="result folder")]
 
 
-_RESUME = "go on with an interrupted run: technologies that were finished are kept, one under way begins anew"
+_RESUME = "go on with an interrupted run: sites and replications that were finished are kept, the rest is done"
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def run(
     from .commands import run_case, with_tier
 
     chosen = with_tier(read_case(case), tier)
-    with _interruptible("; with --resume the same run keeps the technologies that are finished"):
+    with _interruptible("; with --resume the same run keeps what is finished"):
         typer.echo(run_case(chosen, output, workers=workers, scheduler=scheduler, resume=resume, force=force))
 
 

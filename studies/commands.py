@@ -62,8 +62,7 @@ def run_case(
     work = folder.with_name(f".{folder.name}.work")
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
-    with _progress() as notify:
-        crew = Workers(workers, scheduler, notify)
+    with _progress() as notify, Workers(workers, scheduler, notify) as crew:
         try:
             study = run(case, crew, work)
         except PlanningError as error:
@@ -87,13 +86,13 @@ def run_case(
 
 
 def _cannot_write(folder: Path, work: Path, error: OSError) -> str:
-    """One line with the folder, the system's reason, and what to do; finished technologies stay for ``--resume``."""
+    """One line with the folder, the system's reason, and what to do; finished work stays for ``--resume``."""
     kept = any(work.rglob("*.pickle")) if work.is_dir() else False
     if not kept:
         shutil.rmtree(work, ignore_errors=True)
     again = "make room or choose another folder with -o"
     if kept:
-        again = "make room and add --resume, which keeps the technologies that are finished, or choose another with -o"
+        again = "make room and add --resume, which keeps what is finished, or choose another with -o"
     return f"{folder}: the results cannot be written: {error.strerror or error}; {again}"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..planner.pipeline import carried, cellular_serves, result_of
+from ..planner.pipeline import cellular_serves, result_of
 from .assemble import area_of, catalogue_of, study_of, work_of
 from .beside import bytes_carried, cured, what_if
 from .case import Case
 from .study import Study
+from .technologies import simulated
 from .workers import Workers
 
 
@@ -18,13 +19,13 @@ def run(case: Case, workers: Workers, work_folder: Path | None = None) -> Study:
     Parameters
     ----------
     work_folder
-        Where finished technologies are kept so that an interrupted run can resume; None keeps nothing.
+        Where finished work is kept so that an interrupted run can resume; None keeps nothing.
 
     Raises UserError where the inputs are at fault.
     """
     area, candidates = workers.step("reading the map", area_of, case)
     catalogue, kept = catalogue_of(case), work_of(work_folder, case, area)
-    technologies = workers.map("planning", carried, case.technologies, area, candidates, case.settings, keep=kept)
+    technologies = simulated(case, area, candidates, workers, kept)
     packets = bytes_carried(technologies, area, case.settings, workers)
     beside = what_if(technologies, area, case.settings, workers)
     cures = cured(technologies, area, case.settings, workers)

@@ -6,7 +6,7 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def _silent(step: str, done: int, total: int) -> None:
 
 
 class Workers:
-    """Runs independent pieces of work; results do not depend on how many there are.
+    """Runs independent pieces of work; results do not depend on how many there are. ``with`` ends its processes.
 
     n_workers
         Processes; 1 works in this process.
@@ -41,6 +41,19 @@ class Workers:
         self.scheduler = scheduler
         self.notify = notify
         self.timings_s: dict[str, float] = {}
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send the processes home, if any were started."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def step(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """One piece of work in this process, timed."""
@@ -82,18 +95,27 @@ class Workers:
             for number in numbers:
                 yield number, function(pieces[number], *shared)
         else:
-            n, context = min(self.n_workers, len(numbers)), get_context("spawn")
-            with ProcessPoolExecutor(n, context, initializer=_leave_interrupts_to_the_parent) as pool:
-                futures: dict[int, Future[Any]] = {
-                    number: pool.submit(function, pieces[number], *shared) for number in numbers
-                }
-                try:
-                    for number, future in futures.items():
-                        yield number, future.result()
-                except KeyboardInterrupt:
-                    for child in active_children():
-                        child.terminate()
-                    raise
+            yield from self._in_processes(function, pieces, shared, numbers)
+
+    def _in_processes(
+        self, function: Callable[..., Any], pieces: list[Any], shared: tuple[Any, ...], numbers: list[int]
+    ) -> Iterable[tuple[int, Any]]:
+        """Processes start with the first work that is shared out and stay for the next."""
+        if self._pool is None:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.n_workers, context, initializer=_leave_interrupts_to_the_parent)
+        futures = {number: self._pool.submit(function, pieces[number], *shared) for number in numbers}
+        try:
+            for number, future in futures.items():
+                yield number, future.result()
+        except KeyboardInterrupt:
+            for child in active_children():
+                child.terminate()
+            self.close()
+            raise
+        finally:
+            for future in futures.values():
+                future.cancel()
 
     def _on_cluster(
         self, function: Callable[..., Any], pieces: list[Any], shared: tuple[Any, ...], numbers: list[int]

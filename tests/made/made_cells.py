@@ -12,8 +12,8 @@ from amiplan.meters.settings import ServiceSettings
 from amiplan.planner.exchanges import exchanges_of
 from amiplan.planner.packet import CellPiece
 from amiplan.planner.positions import PositionMix
+from amiplan.planner.replicate import replicate
 from amiplan.planner.service import ServiceLevel
-from amiplan.planner.simulate import replicate
 from amiplan.planner.tables import Links
 
 MAINS = ("NAYY 4x150 SE", "NAYY 4x50 SE", "ABC 4x95")

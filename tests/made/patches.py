@@ -16,7 +16,7 @@ from amiplan.planner.patches import Patch, patches_of
 from amiplan.planner.remedies import RemedySettings
 from amiplan.planner.service import ServiceLevel
 from amiplan.planner.settings import PlannerSettings
-from amiplan.planner.simulate import SimulationSettings, simulate
+from amiplan.planner.simulate import SimulationSettings, Task, simulate
 from amiplan.planner.tables import Deliveries, Links
 from shapely import Point
 
@@ -35,15 +35,20 @@ def settings_of(line: LineScenario, replications: int = 4, **remedies: Any) -> P
     )
 
 
+def task_of(technology: Any, paths: CablePaths, settings: PlannerSettings) -> Task:
+    """The simulation of a made-up network."""
+    exchanges = exchanges_of(paths.n_meters, "pull", settings.service, settings.session)
+    owner = paths.feeder_area[paths.meter_feeder_node]
+    return Task(technology, links(paths), exchanges, np.ones(paths.n_sites, bool), settings.scenario,
+                settings.positions, settings.simulation, settings.backhaul, settings.service, owner)  # fmt: skip
+
+
 def simulated(technology: Any, paths: CablePaths, settings: PlannerSettings) -> tuple[Any, Deliveries, AreaTally]:
     """Exchanges, deliveries and tally of a made-up network."""
-    owner = paths.feeder_area[paths.meter_feeder_node]
-    exchanges = exchanges_of(paths.n_meters, "pull", settings.service, settings.session)
-    tally = AreaTally.of(technology, owner, paths.n_sites, settings.simulation.replications)
-    deliveries, _ = simulate(technology, links(paths), exchanges, np.ones(paths.n_sites, bool), settings.scenario,
-                             settings.positions, settings.simulation, settings.backhaul, settings.service,
-                             tally)  # fmt: skip
-    return exchanges, deliveries, tally
+    task = task_of(technology, paths, settings)
+    done = simulate(task)
+    assert done.areas is not None
+    return task.exchanges, done.deliveries, done.areas
 
 
 def links(paths: CablePaths) -> Links:

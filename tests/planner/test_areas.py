@@ -176,7 +176,7 @@ def test_two_real_areas_are_collected_like_one_each():
     exchanges = exchanges_of(paths.n_meters, "pull", level, ServiceSettings())
     transformer = np.repeat([0, 1], 10)
     area = area_of(transformer, 2)
-    tally = tally_of(technology, area, 3)
+    tally = tally_of(technology, transformer, 2, 3)
     p_arrive = np.zeros((3, 2, 20), np.float32)
     for number in range(3):
         draws = Draws(1, number)
@@ -197,4 +197,4 @@ def test_two_real_areas_are_collected_like_one_each():
 
 
 def test_a_radio_has_no_transformer_areas():
-    assert tally_of(Lorawan(), area_of(np.zeros(1, int), 1), 1) is None
+    assert tally_of(Lorawan(), np.zeros(1, int), 1, 1) is None

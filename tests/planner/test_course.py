@@ -18,8 +18,8 @@ from amiplan.channels.technologies.lorawan import Lorawan
 from amiplan.meters.settings import ServiceSettings
 from amiplan.planner.exchanges import exchanges_of
 from amiplan.planner.positions import PositionMix
+from amiplan.planner.replicate import parts_of, replicate
 from amiplan.planner.service import ServiceLevel
-from amiplan.planner.simulate import parts_of, replicate
 from amiplan.planner.tables import Links
 from amiplan.studies.settings import UserError, fill
 from feeders import feeder

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from amiplan.channels.technology import Outcome, Reason
-from amiplan.planner.simulate import within_equipment
+from amiplan.planner.replicate import within_equipment
 
 
 def parts(margins: list[float], server: list[int]) -> tuple[Outcome, Any, Any, Any]:

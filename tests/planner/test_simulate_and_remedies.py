@@ -8,7 +8,7 @@ from amiplan.channels.technology import Medium, Reason
 from amiplan.planner.network_quantities import one_remedy_each
 from amiplan.planner.packet import sampled_cells
 from amiplan.planner.remedies import RemedySettings, first_remedies
-from amiplan.planner.simulate import resampled_counts
+from amiplan.planner.resampling import resampled_counts
 from hypothesis import given
 from hypothesis import strategies as st
 

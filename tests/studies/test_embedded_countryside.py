@@ -39,6 +39,7 @@ def test_the_mesh_is_cheapest_and_pays_rent_for_roofs(study: Study) -> None:
 
 @pytest.mark.verification
 def test_key_figures_of_the_whole_case_have_not_moved(update_golden: bool) -> None:
-    whole = run(read_case(embedded_cases()[AREA]), Workers(2))
+    with Workers(2) as workers:
+        whole = run(read_case(embedded_cases()[AREA]), workers)
     embedded.check_key_figures(whole, AREA, update_golden)
     embedded.check_conservation(whole)

@@ -103,7 +103,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_second_run_writes_equal_bytes(folder: Path, tmp_path: Path) -> None:
-    write_results(run(embedded.quick(AREA, tier="sample"), Workers(2)), tmp_path / "b")
+    with Workers(2) as workers:
+        write_results(run(embedded.quick(AREA, tier="sample"), workers), tmp_path / "b")
     for name in ("run.json", "kpis.csv", "cost.csv", "meters.parquet", "powerline.parquet", "report.html"):
         assert filecmp.cmp(folder / name, tmp_path / "b" / name, shallow=False), name
     for layer, _ in pyogrio.list_layers(folder / "study.gpkg"):
@@ -130,7 +131,8 @@ def test_the_result_folder_keeps_its_contract(folder: Path, capsys: pytest.Captu
 
 @pytest.mark.verification
 def test_key_figures_of_the_whole_case_have_not_moved(update_golden: bool) -> None:
-    whole = run(read_case(embedded_cases()[AREA]), Workers(2))
+    with Workers(2) as workers:
+        whole = run(read_case(embedded_cases()[AREA]), workers)
     embedded.check_key_figures(whole, AREA, update_golden)
     embedded.check_conservation(whole)
     # with few replications many more meters miss 95 %, and what mends them decides who is cheapest

@@ -144,7 +144,7 @@ def test_ctrl_c_ends_the_worker_processes() -> None:
 def test_help_says_what_resume_keeps(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "technologies that were finished are kept" in words
+    assert "sites and replications that were finished are kept" in words
 
 
 def test_new_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

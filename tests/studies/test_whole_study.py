@@ -130,7 +130,8 @@ def test_a_worse_world_never_serves_more(street: Path, study: Study) -> None:
 
 def test_workers_do_not_change_results(street: Path, study: Study) -> None:
     case = made.made_case(street)
-    two = run(case, Workers(2))
+    with Workers(2) as workers:
+        two = run(case, workers)
     assert two.kpis.equals(study.kpis)
     assert two.cost.equals(study.cost)
 

@@ -19,7 +19,8 @@ def counted(piece: int, folder: Path) -> int:
 def test_results_do_not_depend_on_the_number_of_workers() -> None:
     alone = Workers(1).map("x", scaled, [3, 1, 2], 10, keep=None)
     # Worker processes import this function by module name, so a product function stands in for the pool.
-    pooled = Workers(2).map("x", divmod, [3, 1, 2], 2, keep=None)
+    with Workers(2) as crew:
+        pooled = crew.map("x", divmod, [3, 1, 2], 2, keep=None)
     assert alone == [30, 10, 20]
     assert pooled == [(1, 1), (0, 1), (1, 0)]
 
