@@ -68,6 +68,11 @@ class Search:
     relay_delay_s: float
 
 
+FRAMES_AHEAD = 2.0
+"""Relayed requests that go before each hop of a reply while the flood still lasts; confidence C, taken from the packet
+tier: who begins to contend has the smallest window."""
+
+
 def search_cost(
     table: tuple[Mode, ...], mac: MacSettings, search: Search, members: Array, hops: Array
 ) -> tuple[Array, Array, Array]:
@@ -80,13 +85,15 @@ def search_cost(
     Returns
     -------
     Three (n,) columns: time until the route stands, at most the traversal time, time for which the line is busy [s],
-    and frames. The request goes robust and unacknowledged; the reply comes back hop by hop, acknowledged, after
-    the wait for better ways or after the flood has ended, whichever is later.
+    and frames. The request goes robust and unacknowledged; the relays contend all at once, so that one of them hardly
+    waits for its slot. After the wait for better ways the reply comes back hop by hop, acknowledged, between what is
+    left of the flood. Left out: requests relayed again because a better one came, in deep cells as many as the first.
     """
     frame_s = float(airtime_s(np.array(RREQ_BYTES + mac.mac_overhead_bytes), table[0]))
     wait_s = float(backoff_s(np.zeros(1), mac)[0][0])
-    flood_s = members * (wait_s + frame_s)
+    relayed_s = mac.plan.gap_s + mac.plan.slot_s * (HIGH_PRIORITY_SLOTS + 1) + frame_s
+    flood_s = members * relayed_s
     back_s = hops * (wait_s - mac.plan.gap_s + frame_s + mac.plan.ack_cycle_s)
-    arrives_s = hops * (wait_s + frame_s + search.relay_delay_s)
-    time_s = np.maximum(arrives_s + search.rrep_wait_s, flood_s) + back_s
-    return np.minimum(time_s, search.traversal_s), flood_s + back_s, members + hops
+    asked_s = hops * (wait_s + frame_s) + (hops - 1) * search.relay_delay_s + search.rrep_wait_s
+    behind_s = np.clip(flood_s - asked_s, 0.0, FRAMES_AHEAD * relayed_s * hops)
+    return np.minimum(asked_s + behind_s + back_s, search.traversal_s), flood_s + back_s, members + hops
