@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from amiplan.channels.mac.prime.messages import REG
 from amiplan.channels.mac.prime.state import State
 from g3_cells import balanced
 from prime_packet import chain, prime_cell, prime_links, settings
@@ -293,6 +294,19 @@ def test_a_node_that_the_base_node_does_not_know_begins_anew():
     assert registered_once(cell)
     assert joined(cell) == {0} == set(cell.base.records.of)
     assert cell.joined_s[0] > 0.0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_connection_stands_for_a_confirmation_that_was_lost(version):
+    """Else the base node forgets the node, which takes itself for registered until its keep-alive ends."""
+    env, cell = prime_cell(1, chain(1), settings(version), cold=True)
+    node = cell.nodes[0]
+    heard = node.control
+    node.control = lambda kind, payload: None if kind == REG and node.joined else heard(kind, payload)
+    env.run(200.0)
+    assert cell.base.records.of[0].confirmed
+    assert registered_once(cell)
+    assert connected(env, cell, 0, 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -141,10 +141,16 @@ class BaseNode:
         self.cell.env.process(self._keep(record))
 
     def _connection(self, record: Record, told: Connection) -> None:
-        """The node opens its connection, or confirms that it begins anew."""
+        """The node opens its connection, or confirms that it begins anew.
+
+        Who asks under its number knows it: that stands for a confirmation that was lost (a choice, confidence C), since
+        else the node would take itself for registered until its keep-alive ends.
+        """
         if told.answer:
             record.resolve(CON)
             return
+        if member_of(told.data) == record.member:
+            record.resolve(REG)
         reply = Connection(False, told.arq, True, told.connection, bytes(4))
         self.down(record, CON, CONTROL_PRIORITY, reply.encode())
         self.open(record)
