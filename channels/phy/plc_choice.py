@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .plc_adaptation import Adaptation
 from .plc_choice_frames import choose_links, mode_values
-from .plc_choice_symbols import choose_woven, made_good_db, woven_values
+from .plc_choice_symbols import choose_woven, woven_values
 from .plc_curve_fit import Curves, row_of
 from .plc_curves import error_ratio, threshold_db
 from .plc_desk import Rules
@@ -23,6 +23,7 @@ from .plc_error_paths import falling_at, where_falling
 from .plc_flat import Mapping
 from .plc_mapping import mapping
 from .plc_waveforms import WAVEFORMS
+from .plc_woven import made_good_db, made_good_in_part_db
 
 Array = NDArray[Any]
 
@@ -73,6 +74,7 @@ def _made_tables(one: Adaptation, curves: Curves | None, erasure_ratio: float) -
         one.mode_waveform,
         one.mode_subbands,
         one.threshold_db if one.framed else _needed_db(one, table, curves),
+        one.threshold_db if one.framed else _clean_needed_db(one, table, curves),
         len(one.waveforms),
         one.header_threshold_db,
         one.header_floor_db,
@@ -92,9 +94,7 @@ def _needed_db(one: Adaptation, table: Mapping, curves: Curves | None) -> Array:
     """
     needed = one.threshold_db.copy()
     for mode in range(1, needed.size):
-        w = one.mode_waveform[mode]
-        name = one.waveforms[w]
-        bare = float(threshold_db(name, WAVEFORMS[name].reference_bytes, curves=curves)) + one.loss_db
+        w, bare = one.mode_waveform[mode], _bare_db(one, mode, curves)
         moved = made_good_db(bare, w, table) + needed[mode] - bare
         if moved != needed[mode]:
             needed[mode] = (
@@ -103,10 +103,24 @@ def _needed_db(one: Adaptation, table: Mapping, curves: Curves | None) -> Array:
     return needed
 
 
+def _clean_needed_db(one: Adaptation, table: Mapping, curves: Curves | None) -> Array:
+    """(n_modes,) SNR without lost symbols that a mode needs where these are not all made good [dB]."""
+    bare = np.array([_bare_db(one, mode, curves) for mode in range(one.mode_waveform.size)])
+    moved = [made_good_in_part_db(flat_db, w, table) for flat_db, w in zip(bare, one.mode_waveform, strict=True)]
+    return np.asarray(moved + one.threshold_db - bare)
+
+
+def _bare_db(one: Adaptation, mode: int, curves: Curves | None) -> float:
+    """SNR at which a tenth of a mode's frames is lost, without reserve [dB]."""
+    name = one.waveforms[one.mode_waveform[mode]]
+    return float(threshold_db(name, WAVEFORMS[name].reference_bytes, curves=curves)) + one.loss_db
+
+
 def erasure_cost_db(one: Adaptation, erasure_ratio: float) -> float:
     """Most margin of the robust mode that erased symbols can cost; inf where they may cost all of it [dB].
 
-    Where each symbol stands or falls by itself this is the cost on flat carriers.
+    Where each symbol stands or falls by itself this is the cost on flat carriers, at most `MOST_MADE_GOOD_DB`: what
+    they cost beyond is lost frames.
     """
     if erasure_ratio == 0:
         return 0.0
@@ -114,14 +128,15 @@ def erasure_cost_db(one: Adaptation, erasure_ratio: float) -> float:
         costs = _erased_db(one, erasure_ratio)
         return float(max(costs[one.mode_waveform[0]], costs[-1]))
     table = _tables(one, None, float(erasure_ratio))[0]
-    return max(float(made_good_db(floor_db, w, table)) - floor_db for floor_db, w in _floors(one))
+    return max(float(made_good_in_part_db(floor_db, w, table)) - floor_db for floor_db, w in _floors(one))
 
 
 def useful_margin_db(one: Adaptation, erasure_ratio: float) -> float:
     """Margin beyond which the robust mode and its header lose no fewer frames; inf where none is lost for good [dB].
 
-    Where frames are woven as a whole, erased symbols are made good; else some frames lose too many of theirs whatever
-    the signal, and their effective SNR ends at that of the frames lost.
+    Negative where lost symbols alone cost more frames than the threshold allows. Where frames are woven as a whole,
+    erased symbols are made good; else some frames lose too many of theirs whatever the signal, and their effective SNR
+    ends at that of the frames lost.
     """
     if erasure_ratio == 0 or one.framed:
         return float("inf")

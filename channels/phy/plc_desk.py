@@ -19,6 +19,7 @@ _NONE = -1
 class Rules(NamedTuple):
     """What the kernel asks of a mode: columns of `Adaptation`, the header as one more waveform.
 
+    clean_db : (n_modes,) threshold without lost symbols, with what these cost at most on top; where symbols stand alone
     first_carrier, n_between : (n_subbands,) a sub-band reaches over so many carriers; silent ones among them count for
         nothing
     """
@@ -26,6 +27,7 @@ class Rules(NamedTuple):
     waveform: Array
     subbands: Array
     threshold_db: Array
+    clean_db: Array
     header: int
     header_threshold_db: float
     header_floor_db: float

@@ -1,8 +1,12 @@
 """PRIME's choice of a mode skips what a cheap bound rules out, and chooses as if it had not."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from amiplan.channels.phy.plc_choice import choose, erasure_cost_db, numbers, useful_margin_db
+from amiplan.channels.phy.plc_curves import error_ratio
+from amiplan.channels.phy.plc_woven import MOST_MADE_GOOD_DB
 from amiplan.channels.phy.prime_adaptation import prime_adaptation
 from amiplan.channels.phy.prime_ofdm import Channels
 
@@ -157,14 +161,39 @@ def test_margins_have_no_ceiling(erased):
     assert after.max() > 25.0
 
 
-def test_impulses_that_cost_more_than_the_threshold_allows_leave_no_margin():
+def test_impulses_that_cost_more_than_a_threshold_allows_are_left_to_repetitions():
     """A frame of 17 symbols is whole with 0.98 to that power: three in ten are lost, and one may be."""
     table, links = table_of("A"), selective_links(10, low_db=30.0, high_db=40.0)
-    assert np.all(margin_db(links, table, 0.02) == -np.inf)
-    assert np.all(choose(*links, table, 0.02).mode == -1)
-    assert erasure_cost_db(table, 0.02) == np.inf
+    strained, clean = choose(*links, table, 0.02), choose(*links, table, 0.0)
+    np.testing.assert_allclose(clean.robust_snr_db - strained.robust_snr_db, MOST_MADE_GOOD_DB, atol=0.3)
+    # the fastest mode has the fewest symbols to lose: 3 of 100 B
+    fastest = len(table.mode_waveform) - 1
+    taken = strained.mode == fastest
+    assert taken.sum() > 5
+    kept = 1 - error_ratio("prime:D8PSK", strained.snr_db[taken] - 1.5, 100)
+    assert kept == pytest.approx(0.98**3, abs=0.04)
+    assert useful_margin_db(table, 0.02) < 0.0
+    assert erasure_cost_db(table, 0.02) == MOST_MADE_GOOD_DB
+
+
+def test_bursts_that_leave_hardly_a_frame_whole_leave_no_margin():
+    table, links = table_of("A"), selective_links(10, low_db=30.0, high_db=40.0)
+    assert np.all(margin_db(links, table, 0.2) == -np.inf)
+    assert np.all(choose(*links, table, 0.2).mode == -1)
+    assert erasure_cost_db(table, 0.2) == np.inf
     assert np.all(margin_db(links, table, 0.0) > 10.0)
-    assert 0.0 == erasure_cost_db(table, 0.0) < erasure_cost_db(table, 0.001) < erasure_cost_db(table, 0.004)
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_more_lost_symbols_never_help(kind):
+    table, links = table_of(kind), selective_links(60, low_db=0.0, high_db=30.0)
+    erased = [0.0, 0.001, 0.004, 0.008, 0.015, 0.03, 0.1, 0.3]
+    cost_db = [erasure_cost_db(table, one) for one in erased]
+    assert cost_db == sorted(cost_db)
+    assert cost_db[0] == 0.0 < cost_db[1] < cost_db[2]
+    margins = [margin_db(links, table, one) for one in erased]
+    for fewer, more in pairwise(margins):
+        assert np.all(more <= fewer + 0.1)
 
 
 @pytest.mark.parametrize("kind", ["A", "B"])

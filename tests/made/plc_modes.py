@@ -228,6 +228,16 @@ def made_good_db(name, floor_db, data, erasure, curves, symbol_bins):
     return brentq(short, floor_db - 1.0, floor_db + 25.0, xtol=1e-3) if short(floor_db + 25.0) > 0 else np.inf
 
 
+MOST_MADE_GOOD_DB = 6.0
+"""Most that a threshold rises on account of lost symbols."""
+
+
+def in_part_db(name, floor_db, *place):
+    """`made_good_db` as far as thresholds rise, and whether lost symbols cost more than that."""
+    made = made_good_db(name, floor_db, *place)
+    return min(made, floor_db + MOST_MADE_GOOD_DB), made > floor_db + MOST_MADE_GOOD_DB
+
+
 def plain_choice(power, over_noise, one, erasure, curves):
     """Robust SNR, mode and its SNR of one link; lost symbols shift the thresholds."""
     snr, data = link_snr(power, over_noise, one), np.flatnonzero(one.subband_of_carrier >= 0)
@@ -249,12 +259,19 @@ def plain_choice(power, over_noise, one, erasure, curves):
         )
 
     robust = value = whole(names[0])
+    strained, place = False, (data, erasure, curves, one.symbol_bins)
     if not one.framed:
-        robust = whole(names[0], 0.0) + floor_db[names[0]]
-        robust -= made_good_db(names[0], floor_db[names[0]], data, erasure, curves, one.symbol_bins)
-    if value < one.threshold_db[0]:
+        needed_db, strained = in_part_db(names[0], floor_db[names[0]], *place)
+        robust = whole(names[0], 0.0) + floor_db[names[0]] - needed_db
+    if (robust if strained else value) < one.threshold_db[0]:
         return robust, -1, value
-    if whole(one.header) < one.header_threshold_db:
+    if whole(one.header, 0.0 if strained else erasure) < one.header_threshold_db:
+        return robust, 0, value
+    if strained:
+        for m in range(names.size - 1, 0, -1):
+            bare_db = floor_db[names[m]] - RESERVE_DB
+            if whole(names[m], 0.0) >= in_part_db(names[m], bare_db, *place)[0] + RESERVE_DB:
+                return robust, m, whole(names[m])
         return robust, 0, value
     for m in range(names.size - 1, 0, -1):
         if WAVEFORMS[names[m]].interleaving == "frame":
