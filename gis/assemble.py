@@ -22,7 +22,7 @@ from .cable_faults import Resolver
 from .clutter import clutter_at
 from .columns import texts
 from .crs import MAX_LENGTH_ERROR, length_error, middle_lon_lat, working_crs
-from .customers import find_meters, hull
+from .customers import find_meters, flagged_phases, hull
 from .desk import Desk, attributions, clip_roles, joined, sources
 from .given import meter_value_faults, transformer_value_faults
 from .inputs import LAYER_ROLES, AreaInputs, check_inputs
@@ -62,6 +62,8 @@ def build_area(
     meters, buildings, landuse = find_meters(desk)
     if len(meters) == 0:
         raise ValueError(f"area {inputs.name}: no usable meter is left; the area is empty")
+    if known_cable is not None:
+        meters = flagged_phases(desk, meters)
     boundary = desk.area if desk.area is not None else hull(meters, inputs.rules.boundary_margin_m)
     _clip_context(desk, boundary)
     transformers, feeders, meters = find_network(desk, meters, buildings, known_cable)

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from .columns import ID_COLUMN, flags, texts
 from .inputs import InferenceRules
-from .readers import Layer
+from .readers import Layer, row_word
 from .shape_kinds import finite_share, partly_placed, wrong_kind
 from .shapes import middles
 
@@ -199,7 +199,8 @@ def refuse_unusable(audited: Audited, max_bad_share: float) -> None:
     counts = faults["code"].value_counts()
     worst = ", ".join(f"{counts[code]} {code}" for code in sorted(counts.index, key=lambda code: (-counts[code], code)))
     first = faults.iloc[0]
-    told = f"first row {first['row']}" + (f", {first['id']}" if first["id"] else "") + f": {first['detail']}"
+    where = f"{row_word(layer.given.path)} {first['row']}" + (f", {first['id']}" if first["id"] else "")
+    told = f"first {where}: {first['detail']}"
     if len(faults) == n_in:
         raise ValueError(f"{name} is unusable: all {n_in} rows are faulty ({worst}; {told}); check its CRS and columns")
     if len(faults) > max_bad_share * n_in:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .audit import Audited
 from .columns import flags, numbers, texts
 from .lines import Lines, line_lengths
+from .readers import row_word
 
 Array = NDArray[Any]
 
@@ -112,4 +113,6 @@ def refuse_loops(cables: Audited, lines: Lines, transformer_nodes: Array) -> Non
 def _named(cables: Audited, frame: gpd.GeoDataFrame, at: int) -> str:
     """File, layer, row of the input and id of a cable."""
     name = texts(frame, "cable_id")[at]
-    return f"{cables.layer.given.path}: layer cables, row {frame['row'].iloc[at]}" + (f", cable {name}" if name else "")
+    path = cables.layer.given.path
+    number = f"{row_word(path)} {frame['row'].iloc[at]}"
+    return f"{path}: layer cables, {number}" + (f", cable {name}" if name else "")

@@ -15,9 +15,9 @@ from shapely.geometry.base import BaseGeometry
 from .buildings import classify_buildings, meters_from_addresses, meters_from_buildings, meters_from_cells
 from .clutter import landuse_clutter
 from .columns import texts
-from .desk import Desk, clip_roles
+from .desk import Desk, added_flag, clip_roles
 from .given import given_meters
-from .kinds import unknown_kinds_note
+from .kinds import kind_notes
 
 
 def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -30,8 +30,7 @@ def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.Geo
     buildings = classify_buildings(desk.frame("buildings"), addresses, landuse, rules)
     if "meters" in desk.audited:
         meters = given_meters(desk.frame("meters"), buildings, rules)
-        note = unknown_kinds_note(texts(desk.frame("meters"), "kind"))
-        desk.notes += [note] if note else []
+        desk.notes += kind_notes(texts(desk.frame("meters"), "kind"))
     elif "buildings" in desk.audited or "addresses" in desk.audited:
         parts = [meters_from_buildings(buildings, rules), meters_from_addresses(addresses, buildings, rules)]
         meters = _stacked([part for part in parts if len(part)], desk.crs)
@@ -43,6 +42,19 @@ def find_meters(desk: Desk) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.Geo
         if role not in desk.audited:
             desk.notes.append(f"No {role} layer: ground is taken as open where nothing else is known.")
     return meters.sort_values("key", ignore_index=True), buildings, landuse
+
+
+def flagged_phases(desk: Desk, meters: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The meters with the flag ``phase`` where the map tells none and power lines draw it; how many is a note."""
+    drawn = meters["phase"].to_numpy() < 0
+    if not drawn.any():
+        return meters
+    desk.notes.append(
+        f"{int(drawn.sum())} of {len(meters)} meters tell no phase (column phase): power lines draw it anew in each "
+        "replication, and much of what they reach depends on it."
+    )
+    flag = added_flag(meters["data_flag"].to_numpy(dtype=object), drawn, "phase")
+    return gpd.GeoDataFrame(meters.assign(data_flag=flag))
 
 
 def _building_note(buildings: gpd.GeoDataFrame, parts: Sequence[gpd.GeoDataFrame]) -> str:

@@ -20,8 +20,8 @@ BYTE_ORDER_MARKS = (
 """How a Unicode text tells its encoding (The Unicode Standard 15.0, table 23-6)."""
 
 
-def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.DataFrame, list[str]]:
-    """All columns as text, and sentences for the report.
+def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.DataFrame, list[int], list[str]]:
+    """All columns as text, the line of the file that each row begins in, and sentences for the report.
 
     Parameters
     ----------
@@ -47,8 +47,10 @@ def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.Da
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     header = _unique([name.strip() for name in next(reader)], shown, used)
     rows: list[list[str]] = []
-    n_blank = 0
+    begins: list[int] = []
+    n_blank, ended = 0, n_lead + reader.line_num
     for row in reader:
+        begin, ended = ended + 1, n_lead + reader.line_num
         if not any(value.strip() for value in row):
             n_blank += 1
             continue
@@ -57,10 +59,11 @@ def read_delimited(path: Path, shown: str, used: Collection[str]) -> tuple[pd.Da
                 f"{shown}: line {n_lead + reader.line_num} has {len(row)} values under {len(header)} column names; "
                 f"quote values that hold a {separator!r} or write decimals with a point"
             )
+        begins.append(begin)
         rows.append(row[: len(header)] + [""] * (len(header) - len(row)))
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
     frame = pd.DataFrame({name: list(values) for name, values in zip(header, columns, strict=True)}, dtype=object)
-    return frame, [f"{shown}: {n_blank} blank lines were skipped."] if n_blank else []
+    return frame, begins, [f"{shown}: {n_blank} blank lines were skipped."] if n_blank else []
 
 
 def _decoded(content: bytes, shown: str) -> str:

@@ -87,7 +87,9 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
     two empty where they are not given.
     """
     x, y = np.round(meters.geometry.x.to_numpy(), 3), np.round(meters.geometry.y.to_numpy(), 3)
-    order = np.lexsort((texts(meters, "kind").astype(str), texts(meters, "bus").astype(str), y, x))
+    words = texts(meters, "kind")
+    as_kind = known_kinds(words)[0]
+    order = np.lexsort((words.astype(str), as_kind.astype(str), texts(meters, "bus").astype(str), y, x))
     meters, x, y = meters.iloc[order].reset_index(drop=True), x[order], y[order]
     ids = texts(meters, "meter_id")
     kind, unknown_kind = known_kinds(texts(meters, "kind"))
@@ -100,14 +102,15 @@ def given_meters(meters: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, rules: I
     missing = {
         "place": meters[PLACED].to_numpy(dtype=bool) if PLACED in meters else np.zeros(len(meters), dtype=bool),
         "id": ids == "",
-        "kind": (kind == "") | unknown_kind,
+        "kind": texts(meters, "kind") == "",
+        "unknown_kind": unknown_kind,
         "height": ~np.isfinite(height_m) & ~np.isfinite(floor),
         "phases": ~np.isfinite(phases),
     }
     columns = {
         "meter_id": np.where(ids != "", ids, place_names("meter", x, y)).astype(object),
         "key": text_keys(np.where(ids != "", ids, place_ids("m", x, y))),
-        "kind": np.where(kind == "", "house", kind).astype(object),
+        "kind": kind,
         "building": polygon_at(x, y, buildings).astype(np.int32),
         "height_m": np.where(np.isfinite(height_m), height_m, default_m),
         "phases": np.where(np.isfinite(phases), phases, default_phases).astype(np.int8),

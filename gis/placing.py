@@ -155,7 +155,7 @@ def _at_names(layer: Layer, places: _Places, columns: tuple[str, ...]) -> tuple[
     crs = layer.crs or places.crs
     moved = _moved(xy[found], places.crs, crs)
     shapes[found] = points_at(moved[:, 0], moved[:, 1])
-    return _with_shapes(layer, shapes, crs, found), np.flatnonzero(missing & ~found & named), int(found.sum())
+    return _with_shapes(layer, shapes, crs, found), frame["row"].to_numpy()[missing & ~found & named], int(found.sum())
 
 
 def _between_buses(layer: Layer, places: _Places) -> tuple[Layer, Array, int]:
@@ -178,7 +178,7 @@ def _between_buses(layer: Layer, places: _Places) -> tuple[Layer, Array, int]:
     found = missing & np.isfinite(first[:, 0]) & np.isfinite(last[:, 0])
     shapes, crs = _shapes_of(frame), layer.crs or places.crs
     shapes[found] = straight_lines(_moved(first[found], places.crs, crs), _moved(last[found], places.crs, crs))
-    lost = np.flatnonzero(missing & ~found & (start != "") & (end != ""))
+    lost = frame["row"].to_numpy()[missing & ~found & (start != "") & (end != "")]
     return _with_shapes(layer, shapes, crs, found), lost, int(found.sum())
 
 

@@ -38,9 +38,10 @@ COORDINATE_NAMES = (
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer as read: user's columns and ours, geometry in its own CRS, rows numbered as in the file.
+    """One layer as read: user's columns and ours, geometry in its own CRS, rows numbered as the user counts them.
 
-    frame : GeoDataFrame, or a DataFrame where the layer has no geometry at all; column ``row`` is the input row.
+    frame : GeoDataFrame, or a DataFrame where the layer has no geometry at all; column ``row`` is the line
+        of the file in a table of text (header and blank lines count), else the row, the first being 1; see `row_word`.
     digest : blake2b of the file's bytes, hexadecimal.
     notes : sentences the report must print.
     """
@@ -95,21 +96,27 @@ def read_layer(given: LayerInput, base_path: Path, role: str) -> Layer:
 def _read(given: LayerInput, path: Path, role: str) -> Layer:
     name = path.name.lower()
     told: list[str] = []
+    number: list[int] | None = None
     if name.endswith(OSM_ENDINGS):
         from .osm import read_osm
 
         layer = given.layer or role
         frame: pd.DataFrame = read_osm(path, layer)
     elif name.endswith(TABLE_ENDINGS):
-        frame, told = read_delimited(path, given.path, _used_names(given, role))
+        frame, number, told = read_delimited(path, given.path, _used_names(given, role))
         frame, layer = _with_points(frame, given, given.path), ""
     elif name.endswith((".parquet", ".geoparquet")):
         frame, layer = _read_parquet(path, given), ""
     else:
         frame, layer = _read_vector(path, given)
-    frame = rename_columns(frame, given, role).assign(row=np.arange(len(frame)))
+    frame = rename_columns(frame, given, role).assign(row=np.arange(1, len(frame) + 1) if number is None else number)
     frame, notes = _settle_crs(frame, given, role, name)
     return Layer(role, given, frame, layer, file_digest(path), (*told, *notes))
+
+
+def row_word(path: str) -> str:
+    """What the numbers of rows in messages count: lines of a text file, else rows of the layer, the first being 1."""
+    return "line" if path.lower().endswith(TABLE_ENDINGS) else "row"
 
 
 def file_digest(path: Path) -> str:

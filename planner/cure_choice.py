@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from .cure_changes import Band
 from .cure_checks import lost_meters, whole_trial
+from .cure_minimal import Choice, counted, minimal, without_dearer_than_modules
 from .cure_options import Option
-from .cure_trials import cured, p_read_with
 from .patches import Patch
 
 Array = NDArray[Any]
@@ -19,9 +19,18 @@ ROUNDS = 6
 """How often a choice that does not hold with everything in place is made anew."""
 
 
-def confirmed_choice(
-    patch: Patch, options: tuple[Option, ...], prices: dict[str, float]
-) -> tuple[tuple[int, ...], Array, Array]:
+def choice_of(patch: Patch, options: tuple[Option, ...], prices: dict[str, float], cellular: Array) -> Choice:
+    """The changes that are made: confirmed, none dearer than modules for its meters, none that nobody needs.
+
+    Parameters
+    ----------
+    cellular : (n_unserved,) bool, an operator's network of the study serves the meter
+    """
+    choice = confirmed_choice(patch, options, prices)
+    return minimal(patch, options, without_dearer_than_modules(patch, options, choice, prices, cellular))
+
+
+def confirmed_choice(patch: Patch, options: tuple[Option, ...], prices: dict[str, float]) -> Choice:
     """Cheapest changes, confirmed with all of them in place: what does not hold there is chosen anew.
 
     A choice with which a meter is lost that is served now gives up the change that mends fewest, then two, then four.
@@ -30,7 +39,7 @@ def confirmed_choice(
     can = mine & np.array([one.allowed and one.n_lost <= 0 for one in options], bool)[:, None]
     price = np.array([prices[one.kind] for one in options])
     whole = np.array([isinstance(one.change, Band) for one in options], bool)
-    best: tuple[tuple[int, ...], Array, Array] | None = None
+    best = Choice((), np.full(patch.unserved.size, -1, np.int64), patch.p_arrive.mean(axis=0, dtype=np.float64))
     n_given_up = 1
     for _ in range(ROUNDS):
         option = cheapest_cover(can, price, whole)
@@ -39,26 +48,19 @@ def confirmed_choice(
             break
         changes = [options[i].change for i in chosen]
         tried = whole_trial(patch, changes, patch.replications)
-        p_read = p_read_with(patch, tried)
-        holds = cured(patch, p_read)[patch.unserved]
-        wrong = (option >= 0) & ~holds
         if lost_meters(patch, changes, tried):
             fewest = sorted(chosen, key=lambda one: int((option == one).sum()))
             can[fewest[:n_given_up]] = False
             n_given_up *= 2
             continue
-        # what all of them together mend besides comes free with the one that mends most
-        most = int(np.bincount(option[option >= 0]).argmax())
-        confirmed = np.where(holds, np.where(option < 0, most, option), -1)
-        if best is None or (confirmed >= 0).sum() > (best[1] >= 0).sum():
-            best = chosen, confirmed, p_read
+        found = counted(patch, options, chosen, option, tried)
+        if (found.option >= 0).sum() > (best.option >= 0).sum():
+            best = found
+        wrong = (option >= 0) & (found.option < 0)
         if not wrong.any():
             break
         can[option[wrong], np.flatnonzero(wrong)] = False
-    if best is None:
-        return (), np.full(patch.unserved.size, -1, np.int64), patch.p_arrive.mean(axis=0, dtype=np.float64)
-    chosen, option, p_read = best
-    return tuple(one for one in chosen if (option == one).any()), option, p_read
+    return best
 
 
 def cheapest_cover(can: Array, price: Array, whole: Array) -> Array:

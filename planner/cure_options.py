@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .cure_changes import Band, Change, Filter, Repeater, changed, phase_changes
 from .cure_checks import lost_meters, whole_trial
 from .cure_limits import Limits
+from .cure_phases import moved_alone
 from .cure_trials import Ground, Trial, cured, p_read_with, trial
 from .other_bands import other_bands
 from .patches import Patch
@@ -74,12 +75,14 @@ def _filters(ground: Ground, limits: Limits) -> list[Option]:
 
 
 def _phases(ground: Ground) -> list[Option]:
-    """Another phase for each unserved meter where it fails, the first that mends it; and for the concentrator."""
+    """Another phase for each unserved meter where it fails, the first that mends it; and for the concentrator.
+
+    A move counts for the meter that is moved: what it does to others by taking its noise along is no order to a fitter.
+    """
     patch, found = ground.patch, []
     for node in patch.unserved.tolist():
-        rows = ground.worth(np.array([node]))
         for change in phase_changes(patch, node):
-            found.append(_option(patch, OTHER_PHASE, change, _per_replication(ground, change, rows)))
+            found.append(_for_one(_option(patch, OTHER_PHASE, change, moved_alone(ground, change)), node))
             if found[-1].cures[node]:
                 break
     for change in phase_changes(patch, patch.paths.n_meters):
@@ -89,17 +92,10 @@ def _phases(ground: Ground) -> list[Option]:
     return found
 
 
-def _per_replication(ground: Ground, change: Change, rows: Array) -> Trial:
-    """A trial of a change that stands differently in each replication."""
-    patch = ground.patch
-    if not rows.size:
-        return trial(ground, patch.paths, rows)
-    numbers = patch.replications[rows]
-    parts = [
-        trial(ground, changed(patch, [change], int(number))[0], np.array([row]))
-        for row, number in zip(rows, numbers, strict=True)
-    ]
-    return Trial(numbers, np.concatenate([one.p_arrive for one in parts]))
+def _for_one(option: Option, meter: int) -> Option:
+    """The option without an answer for any other meter."""
+    others = np.arange(option.cures.size) != meter
+    return replace(option, p_read=np.where(others, np.nan, option.p_read), cures=option.cures & ~others)
 
 
 def _bands(ground: Ground) -> list[Option]:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..channels.paths import ON_ALL_PHASES
-from ..channels.powerline.phases import N_PHASES
 from ..channels.technology import Reason
-from .cure_changes import Band, Filter, Phase, Repeater
+from .cure_changes import Band, Change, Filter, Repeater
+from .cure_fresh import cannot_be_told
 from .cure_options import KINDS, Option
+from .cure_words import at_words, change_words, host_of
 from .cures import Mending
+from .patches import Patch
 from .remedies import CELLULAR, FILTER, MANUAL, OTHER_BAND, OTHER_PHASE, REPEATER
 
 Array = NDArray[Any]
 
 CURE_COLUMNS = (
-    "scenario", "technology", "meter_id", "site_id", "reason", "p_read", "missing_db", "receiver", "source_id",
-    "source_where", "source_db", "source_share", "emitted_db", "n_tried", "p_repeater", "repeater_at", "p_filter",
-    "filter_at", "p_other_phase", "phase", "p_other_band", "band", "band_needs", "band_lost", "other_media", "cure",
-    "cure_at", "p_cured",
+    "scenario", "technology", "meter_id", "site_id", "reason", "p_read", "n_replications", "unsure", "missing_db",
+    "receiver", "source_id", "source_where", "source_db", "source_share", "emitted_db", "n_tried", "p_repeater",
+    "repeater_at", "p_filter", "filter_at", "p_filter_elsewhere", "filter_elsewhere_at", "p_other_phase", "phase",
+    "p_other_band", "band", "band_needs", "band_lost", "other_media", "cure", "cure_at", "cure_host", "change",
+    "p_cured", "n_fresh", "p_fresh", "p_fresh_cured",
 )  # fmt: skip
 """Columns of ``cures.csv``; see `cure_rows`."""
-PLACE_COLUMNS = ("scenario", "technology", "cure", "site_id", "at", "x_m", "y_m", "n_meters")
+PLACE_COLUMNS = ("scenario", "technology", "cure", "site_id", "at", "x_m", "y_m", "n_meters", "meters")
 """Columns of the layer ``sites_proposed``: changes that are chosen, with the meters each of them mends."""
+
+
+BETTER_FROM = 0.0005
+"""Probability from which on a filter elsewhere is said to be better than what it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -47,28 +53,19 @@ class Settled:
     n_computed: dict[str, int]
 
 
-def settled(
-    mendings: Sequence[Mending],
-    elsewhere: dict[str, Array],
-    cellular: Array,
-    prices: dict[str, float],
-    scenario: str,
-) -> Settled:
+def settled(mendings: Sequence[Mending], elsewhere: dict[str, Array], cellular: Array, scenario: str) -> Settled:
     """Remedies and rows of all areas of one technology.
 
     Parameters
     ----------
     elsewhere : other technologies of the study by label, each with the meters it serves, (n_meters,) bool
     cellular : (n_meters,) bool, an operator's network of the study serves the meter
-    prices : of one change of each kind, and of a cellular module
 
-    A change that costs more than cellular modules for all its meters is left out, where they all could have one. A
-    meter that nothing mends gets such a module where it could have one, else it is read by hand.
+    A meter that nothing mends gets a cellular module where it could have one, else it is read by hand.
     """
     remedy = np.full(cellular.size, "", dtype=object)
     rows, places = [], []
     for one in mendings:
-        one = _or_cellular(one, cellular, prices)
         own = one.patch.meter[one.patch.unserved]
         kinds = [one.options[i].kind if i >= 0 else "" for i in one.option]
         words = np.array(kinds, dtype=object)
@@ -83,23 +80,12 @@ def settled(
     return Settled(remedy, meters, table, made, mended)
 
 
-def _or_cellular(one: Mending, cellular: Array, prices: dict[str, float]) -> Mending:
-    """Without the changes for which modules in all their meters are cheaper."""
-    own = one.patch.meter[one.patch.unserved]
-    option = one.option.copy()
-    for chosen in one.chosen:
-        mine = option == chosen
-        cheaper = prices[one.options[chosen].kind] > mine.sum() * prices[CELLULAR]
-        if mine.any() and cheaper and cellular[own[mine]].all():
-            option[mine] = -1
-    kept = tuple(i for i in one.chosen if (option == i).any())
-    return replace(one, option=option, chosen=kept)
-
-
 def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[dict[str, Any]]:
     patch, limits = one.patch, one.limits
     before = patch.p_arrive.mean(axis=0, dtype=np.float64).min(axis=0)
     tried = patch.fails[patch.replications].sum(axis=0)
+    n = patch.p_arrive.shape[0]
+    unsure = cannot_be_told(before, n, patch.read_probability)
     rows = []
     for i, meter in enumerate(patch.unserved.tolist()):
         whole = int(patch.meter[meter])
@@ -109,6 +95,8 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
             "site_id": patch.site_id,
             "reason": Reason(int(patch.reason[meter])).label,
             "p_read": before[meter],
+            "n_replications": n,
+            "unsure": bool(unsure[meter]),
             "missing_db": limits.missing_db[i],
             "receiver": _receiver(one, meter, int(limits.receiver[i])),
             "source_id": str(patch.meter_id[limits.source[i]]) if limits.source[i] >= 0 else "",
@@ -119,32 +107,58 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
             "n_tried": int(tried[meter]),
             "other_media": ", ".join(label for label, serves in elsewhere.items() if serves[whole]),
             "cure": str(remedy[whole]),
-            "cure_at": at_words(one, one.options[option]) if option >= 0 else "",
+            **_change_of(patch, one.options[option].change if option >= 0 else None),
             "p_cured": one.p_read[:, meter].min() if option >= 0 else before[meter],
+            "n_fresh": one.fresh.n,
+            "p_fresh": one.fresh.before[meter],
+            "p_fresh_cured": one.fresh.after[meter],
         }
-        rows.append(row | _best_of_each_kind(one, meter))
+        source = int(limits.source[i])
+        rows.append(row | _best_of_each_kind(one, meter) | _filters(one, meter, source, float(before[meter])))
     return rows
+
+
+def _change_of(patch: Patch, change: Change | None) -> dict[str, str]:
+    """Columns that name the chosen change; empty where none is."""
+    if change is None:
+        return {"cure_at": "", "cure_host": "", "change": ""}
+    return {
+        "cure_at": at_words(patch, change),
+        "cure_host": host_of(patch, change),
+        "change": change_words(patch, change),
+    }
 
 
 def _best_of_each_kind(one: Mending, meter: int) -> dict[str, Any]:
     """The best option of each kind for one meter: probability with it, and where or what it is."""
     out: dict[str, Any] = {"band_needs": "", "band_lost": -1}
-    for kind, place in ((REPEATER, "repeater_at"), (FILTER, "filter_at"), (OTHER_PHASE, "phase"), (OTHER_BAND, "band")):
-        best, p_best = None, np.nan
-        for option in one.options:
-            p = option.p_read[:, meter].min() if option.kind == kind and _is_meant(one, option, meter) else np.nan
-            if p > p_best or (np.isnan(p_best) and not np.isnan(p)):
-                best, p_best = option, p
-        out |= {f"p_{kind}": p_best, place: at_words(one, best) if best is not None else ""}
+    for kind, place in ((REPEATER, "repeater_at"), (OTHER_PHASE, "phase"), (OTHER_BAND, "band")):
+        best, p_best = _best([option for option in one.options if option.kind == kind], meter)
+        out |= {f"p_{kind}": p_best, place: at_words(one.patch, best.change) if best is not None else ""}
         if kind == OTHER_BAND and best is not None:
             out |= {"band_needs": best.needs, "band_lost": best.n_lost}
     return out
 
 
-def _is_meant(one: Mending, option: Option, meter: int) -> bool:
-    """Whether an option is for this meter: another phase of another meter is not."""
-    change = option.change
-    return not isinstance(change, Phase) or change.node in (meter, one.patch.paths.n_meters)
+def _filters(one: Mending, meter: int, source: int, before: float) -> dict[str, Any]:
+    """The filter at the named source, and the best at another customer where that reads the meter more often."""
+    filters = [option for option in one.options if option.kind == FILTER]
+    own, p_own = _best([option for option in filters if option.change == Filter(source)], meter)
+    other, p_other = _best([option for option in filters if option is not own], meter)
+    if other is None or p_other < (before if own is None else p_own) + BETTER_FROM:
+        other, p_other = None, np.nan
+    words = ["" if option is None else at_words(one.patch, option.change) for option in (own, other)]
+    return {"p_filter": p_own, "filter_at": words[0], "p_filter_elsewhere": p_other, "filter_elsewhere_at": words[1]}
+
+
+def _best(options: list[Option], meter: int) -> tuple[Option | None, float]:
+    """The option that reads a meter most often, the first of equal ones; None where none has an answer."""
+    known = [(float(option.p_read[:, meter].min()), option) for option in options]
+    known = [one for one in known if not np.isnan(one[0])]
+    if not known:
+        return None, np.nan
+    p, best = max(known, key=lambda one: one[0])
+    return best, p
 
 
 def _receiver(one: Mending, meter: int, node: int) -> str:
@@ -172,30 +186,6 @@ def _nearest(one: Mending) -> int:
     return int(paths.from_node[rows[np.argmin(paths.distance_m[rows])]]) if rows.size else -1
 
 
-def at_words(one: Mending, option: Option) -> str:
-    """Where or what an option is, in short."""
-    patch, change = one.patch, option.change
-    if isinstance(change, Repeater):
-        x, y = patch.feeder_x_m[change.place], patch.feeder_y_m[change.place]
-        return f"x {x:.0f} m, y {y:.0f} m"
-    if isinstance(change, Filter):
-        return str(patch.meter_id[change.host])
-    if isinstance(change, Band):
-        return change.other.name
-    who = "concentrator" if change.node >= patch.paths.n_meters else str(patch.meter_id[change.node])
-    return f"{who}: {_phase_words(one, change)}"
-
-
-def _phase_words(one: Mending, change: Phase) -> str:
-    if change.shift == ON_ALL_PHASES:
-        return "coupler on all phases"
-    told = one.patch.paths.meter_phase
-    known = -1 if told is None or change.node >= told.size else int(told[change.node])
-    if known >= 0:
-        return f"L{(known + change.shift) % N_PHASES + 1}"
-    return "the next phase" if change.shift == 1 else "the phase after the next"
-
-
 def _places_of(one: Mending) -> list[dict[str, Any]]:
     patch, rows = one.patch, []
     for chosen in one.chosen:
@@ -212,10 +202,11 @@ def _places_of(one: Mending) -> list[dict[str, Any]]:
             {
                 "cure": option.kind,
                 "site_id": patch.site_id,
-                "at": at_words(one, option),
+                "at": at_words(patch, change),
                 "x_m": float(patch.feeder_x_m[node]),
                 "y_m": float(patch.feeder_y_m[node]),
                 "n_meters": int((one.option == chosen).sum()),
+                "meters": ", ".join(str(name) for name in patch.meter_id[patch.unserved[one.option == chosen]]),
             }
         )
     return rows

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..channels.paths import CablePaths
 from ..channels.powerline.parts import linked_among
@@ -32,25 +34,28 @@ class Trial:
 class Ground:
     """A patch as it is, in the replications in which cures are tried.
 
-    as_is : the replications;  talks : (k, n_nodes) bool nodes that matter for a trial that does not change who forwards
-        in general: the concentrator, all that forward, and the unserved meters
+    as_is : the replications;  forwards : (k, n_nodes) bool the concentrator and all that forward
+    talks : (k, n_nodes) bool nodes that matter for a trial that does not change who forwards in general: these, and the
+        unserved meters
     """
 
     patch: Patch
     as_is: tuple[Replication, ...]
+    forwards: Array
     talks: Array
 
     @classmethod
     def of(cls, patch: Patch) -> Ground:
         """Solve the area as it is once more in the chosen replications."""
         as_is = tuple(patch.read(int(number))[0] for number in patch.replications)
-        talks = np.zeros((len(as_is), patch.paths.n_meters + 1), bool)
-        talks[:, -1] = True
-        talks[:, patch.unserved] = True
+        forwards = np.zeros((len(as_is), patch.paths.n_meters + 1), bool)
+        forwards[:, -1] = True
         for row, one in enumerate(as_is):
             for step in one.course:
-                talks[row, step.routes.parent[step.routes.parent >= 0]] = True
-        return cls(patch, as_is, talks)
+                forwards[row, step.routes.parent[step.routes.parent >= 0]] = True
+        talks = forwards.copy()
+        talks[:, patch.unserved] = True
+        return cls(patch, as_is, forwards, talks)
 
     @property
     def fails(self) -> Array:
@@ -76,6 +81,14 @@ def trial(ground: Ground, paths: CablePaths, rows: Array, *, technology: Technol
     ]
     none = np.zeros((0, *patch.p_arrive.shape[1:]))
     return Trial(patch.replications[rows], np.stack(answers) if answers else none)
+
+
+def joined(paths: CablePaths, link: Array, meter: Array) -> Array:
+    """(n,) bool: over some links (rows of ``paths``) a way leads from each of some meters to the concentrator."""
+    ends = paths.from_node[link], paths.to_node[link]
+    graph = coo_array((np.ones(link.size), ends), shape=(paths.n_meters + 1,) * 2).tocsr()
+    island = connected_components(graph, directed=False)[1]
+    return np.asarray(island[meter] == island[-1])
 
 
 def p_read_with(patch: Patch, tried: Trial) -> Array:

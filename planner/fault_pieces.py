@@ -16,6 +16,7 @@ from ..channels.powerline.parts import part_of
 from ..channels.technology import Exchanges
 from ..gis.area import ServiceArea
 from .exchanges import Speakers, exchanges_of
+from .fault_settings import FaultSettings
 from .packet import OpensCells
 from .pipeline import Carried, PlanningError
 from .settings import PlannerSettings
@@ -56,21 +57,22 @@ def fault_pieces(carried: Sequence[Carried], area: ServiceArea, settings: Planne
     wired = [one for one in carried if one.areas is not None and isinstance(one.technology, OpensCells)]
     if not asked.which or not wired or settings.simulation.tier == "fast" or area.transformers.empty:
         return []
-    site, other = _hit_area(area, settings)
+    try:
+        site, other = hit_area(area, settings.faults)
+    except ValueError as error:
+        raise PlanningError(str(error)) from error
     return [_piece(one, fault, area, settings, site, other) for one in wired for fault in asked.which]
 
 
-def _hit_area(area: ServiceArea, settings: PlannerSettings) -> tuple[int, int]:
+def hit_area(area: ServiceArea, asked: FaultSettings) -> tuple[int, int]:
     """Rows of the area that is hit, and of its neighbour if one is named.
 
     By default the area with the most meters, among those of at most ``most_meters``; the smallest where all have more.
+    Raises ValueError where a transformer that is named does not exist, or where the feeder would be given to itself.
     """
     ids = area.transformers["transformer_id"].astype(str).to_numpy(object)
-    asked, rows = settings.faults, {name: row for row, name in enumerate(ids)}
-    for key in ("area", "neighbour"):
-        name = getattr(asked, key)
-        if name and name not in rows:
-            raise PlanningError(f"faults.{key} = {name!r} is no transformer of the map; write one of its ids")
+    rows = {name: row for row, name in enumerate(ids)}
+    asked.check_names(list(rows))
     owner = area.meters["transformer"].to_numpy(np.int64)
     n_meters = np.bincount(owner[owner >= 0], minlength=ids.size)
     large = n_meters > asked.most_meters
@@ -78,7 +80,7 @@ def _hit_area(area: ServiceArea, settings: PlannerSettings) -> tuple[int, int]:
     site = rows[asked.area] if asked.area else int(np.lexsort((ids.astype(str), size, large))[0])
     other = rows[asked.neighbour] if asked.neighbour else -1
     if other == site:
-        raise PlanningError(f"faults.neighbour = {asked.neighbour!r} is the area itself; name another transformer")
+        raise ValueError(f"faults.neighbour = {asked.neighbour!r} is the area itself; name another transformer")
     return site, other
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..channels.parameters import parameter
@@ -80,3 +81,21 @@ class FaultSettings:
         unknown = [one for one in self.which if one not in FAULTS]
         if unknown or len(set(self.which)) < len(self.which):
             raise ValueError(f"which = {list(self.which)}: name any of {', '.join(FAULTS)}, each once")
+
+    def check_names(self, transformer_ids: Sequence[str]) -> None:
+        """Raise ValueError where ``area`` or ``neighbour`` is none of these, with some that are."""
+        for key in ("area", "neighbour"):
+            name = getattr(self, key)
+            if name and name not in transformer_ids:
+                raise ValueError(f"faults.{key} = {name!r} is no transformer of the map; {_some(transformer_ids)}")
+
+
+N_SHOWN = 5
+"""Ids that a refusal names."""
+
+
+def _some(ids: Sequence[str]) -> str:
+    if not ids:
+        return "the map has none, so leave it out"
+    more = f" and {len(ids) - N_SHOWN} more" if len(ids) > N_SHOWN else ""
+    return f"known are {', '.join(sorted(ids)[:N_SHOWN])}{more}"

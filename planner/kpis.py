@@ -105,8 +105,10 @@ def kpi_rows(
 ) -> pd.DataFrame:
     """The key figures of one technology: ``scenario, technology, service, kpi, value, low, high, unit, n``.
 
-    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` of the counts of served
-    meters are P10 and P90 over resampled replications, widened to hold the value; else they equal the value.
+    ``n`` is always the denominator: all meters in, listed ones included. ``low`` and ``high`` are P10 and P90, widened
+    to hold the value: of meters served over resampled replications; of reads that arrive, frames sent, hops and links
+    outside their range over replications. Times, reasons and sites have none: both equal the value. Hops are those of
+    all meters with a way in all replications: their mean, and the most of any.
     """
     rows: list[dict[str, Any]] = []
     n = area.n_meters_in
@@ -123,7 +125,8 @@ def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> 
     served = deliveries.served[number]
     low, high = (float(one) for one in np.percentile(deliveries.n_served_resampled[:, number], [10, 90]))
     low, high = min(low, float(served.sum())), max(high, float(served.sum()))
-    p_read = deliveries.p_read_deadline[number]
+    each = deliveries.by_replication
+    p_mean, sent = deliveries.p_read_deadline[number].sum() / n, deliveries.attempts[number].sum() / n
     base = {"service": service, "n": n}
     rows = [
         {**base, "kpi": "meters_served", "unit": "meters", "value": float(served.sum()), "low": low, "high": high},
@@ -135,9 +138,9 @@ def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> 
             "low": low / n,
             "high": high / n,
         },
-        _fixed(base, "p_read_deadline_mean", p_read.sum() / n, "1"),
+        _spread(base, "p_read_deadline_mean", p_mean, "1", each.read[:, number] / n),
         *_latency_kpis(base, number, deliveries),
-        _fixed(base, "expected_transmissions", deliveries.attempts[number].sum() / n, "frames"),
+        _spread(base, "expected_transmissions", sent, "frames", each.attempts[:, number] / n),
     ]
     counts = np.bincount(deliveries.reason[number], minlength=len(Reason))
     counts[Reason.DATA_MISSING] += n - served.size
@@ -150,7 +153,7 @@ def _service_kpis(number: int, deliveries: Deliveries, n: int, service: str) -> 
 
 
 def _latency_kpis(base: dict[str, Any], number: int, deliveries: Deliveries) -> list[dict[str, Any]]:
-    """Median over the served meters of their P50 and P95; no rows where nobody is served."""
+    """Median over the served meters of their P50 and P95 over all reads of them; no rows where nobody is served."""
     served = deliveries.served[number]
     if not served.any():
         return []
@@ -161,17 +164,24 @@ def _latency_kpis(base: dict[str, Any], number: int, deliveries: Deliveries) -> 
 
 
 def _plan_kpis(links: Links, built: Array, deliveries: Deliveries, n: int) -> list[dict[str, Any]]:
-    base = {"service": "", "n": n}
-    routed = deliveries.hops > 0
-    n_built = int(built.sum())
+    base, each = {"service": "", "n": n}, deliveries.by_replication
+    n_built, some = int(built.sum()), each.n_routed > 0
+    mean_hops = float(each.hops.sum() / max(each.n_routed.sum(), 1))
+    hops_of_each = each.hops[some] / each.n_routed[some] if some.any() else np.zeros(1)
     return [
         _fixed(base, "sites_built", float(n_built), "sites"),
         _fixed(base, "sites_possible", float(len(links.sites)), "sites"),
         _fixed(base, "meters_per_site", n / n_built if n_built else 0.0, "meters"),
-        _fixed(base, "hops_mean", float(deliveries.hops[routed].mean()) if routed.any() else 0.0, "hops"),
-        _fixed(base, "hops_max", float(deliveries.hops.max(initial=0)), "hops"),
-        _fixed(base, "links_outside_fitted_range_ratio", deliveries.out_of_range_ratio, "1"),
+        _spread(base, "hops_mean", mean_hops, "hops", hops_of_each),
+        _spread(base, "hops_max", float(each.most_hops.max()), "hops", each.most_hops),
+        _spread(base, "links_outside_fitted_range_ratio", deliveries.out_of_range_ratio, "1", each.out_of_range),
     ]
+
+
+def _spread(base: dict[str, Any], kpi: str, value: float, unit: str, of_each: Array) -> dict[str, Any]:
+    """A figure with P10 and P90 of what it is in each replication."""
+    low, high = (float(one) for one in np.percentile(of_each, [10, 90]))
+    return _fixed(base, kpi, value, unit) | {"low": min(low, float(value)), "high": max(high, float(value))}
 
 
 def _fixed(base: dict[str, Any], kpi: str, value: float, unit: str) -> dict[str, Any]:

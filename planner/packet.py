@@ -200,31 +200,42 @@ def sampled_cells(sizes: Array, most: int) -> list[int]:
 
 
 def cell_rows(cell: CellPiece) -> list[dict[str, Any]]:
-    """Rows of the comparison, columns ``TIER_COLUMNS``: the daily reads of a cell, and those on demand.
+    """Rows of the comparison, columns ``TIER_COLUMNS``: one per service of a cell, in the order of its services.
 
     ``half_width`` is that of the 95 % interval of the mean difference, from the spread of the differences between what
-    was read and its probability; latencies are medians of what both tiers read, inf where there is nothing. Frames and
-    refusals are counted per cell and stand in its first row.
+    was read and its probability; latencies are medians over what both tiers read, of this service alone, inf where
+    there is nothing. All services share the line: frames and refusals are counted per cell and stand in its first row.
     """
     day = cell_day(cell)
-    asked = np.array([service == ON_DEMAND for service in cell.services])
-    read, p_arrive, fast_s = np.isfinite(day.finished_s)[~asked], cell.p_arrive[~asked], cell.latency_s[~asked]
-    both = read & np.isfinite(fast_s)
-    rows = []
-    if read.size:
-        spread = float((read - p_arrive).std())
-        medians = _median(fast_s[both]), _median(day.finished_s[~asked][both])
-        rows.append(_row(cell, "daily", read.size, float(p_arrive.mean()), float(read.mean()), spread, medians))
-    if day.n_asked:
-        p_answered, ratio = float(cell.p_arrive[asked].mean()), day.waited_s.size / day.n_asked
-        fast_s = cell.latency_s[asked]
-        medians = _median(fast_s[np.isfinite(fast_s)]), _median(day.waited_s)
-        spread = (ratio * (1 - ratio)) ** 0.5
-        rows.append(_row(cell, ON_DEMAND, day.n_asked, p_answered, ratio, spread, medians))
+    asked = [service == ON_DEMAND for service in cell.services]
+    rows = [
+        _asked_row(cell, day, number) if asked[number] else _daily_row(cell, day, number)
+        for number in range(len(cell.services))
+        if (day.n_asked if asked[number] else cell.members.size)
+    ]
     names = ("frames_sent", "frames_lost", "retries")
-    for row, counted in zip(rows, (1, 0), strict=False):
+    for number, row in enumerate(rows):
+        counted = int(number == 0)
         row |= {name: counted * day.counters[name] for name in names} | {"refused": counted * day.refused}
     return rows
+
+
+def _daily_row(cell: CellPiece, day: CellDay, number: int) -> dict[str, Any]:
+    """A service that everybody is asked for in turn."""
+    finished_s, p_arrive, fast_s = day.finished_s[number], cell.p_arrive[number], cell.latency_s[number]
+    read = np.isfinite(finished_s)
+    both = read & np.isfinite(fast_s)
+    medians_s = _median(fast_s[both]), _median(finished_s[both])
+    means, spread = (float(p_arrive.mean()), float(read.mean())), float((read - p_arrive).std())
+    return _row(cell, cell.services[number], read.size, *means, spread, medians_s)
+
+
+def _asked_row(cell: CellPiece, day: CellDay, number: int) -> dict[str, Any]:
+    """Reads on demand: as many as were asked for."""
+    fast_s, ratio = cell.latency_s[number], day.waited_s.size / day.n_asked
+    medians_s = _median(fast_s[np.isfinite(fast_s)]), _median(day.waited_s)
+    spread = (ratio * (1 - ratio)) ** 0.5
+    return _row(cell, ON_DEMAND, day.n_asked, float(cell.p_arrive[number].mean()), ratio, spread, medians_s)
 
 
 def _row(

@@ -121,6 +121,12 @@ class Patch:
         one, outcome = to_head_end(one, self.exchanges, self.most_meters, kind)
         return one, outcome.p_arrive
 
+    def assessed(self, replication: int, paths: CablePaths) -> dict[str, LinkQuality]:
+        """Links of the changed area in one replication, by the ``time`` of the scenario's power line."""
+        draws, scenarios = Draws(self.seed, replication), [part.scenario for part in self.parts]
+        by_time = {one.powerline.time: one for one in scenarios}
+        return {time: self.technology.assess(paths, one, draws) for time, one in by_time.items()}
+
 
 def failing(p_arrive: Array) -> Array:
     """(..., n) bool of (..., n_services, n): the meter is not read in all services."""

@@ -246,9 +246,9 @@ def served_elsewhere(one: Carried, all_carried: list[Carried]) -> dict[str, Arra
     }
 
 
-def mended(patch: Patch, economics: Economics) -> Mending:
+def mended(patch: Patch, economics: Economics, cellular: Array) -> Mending:
     """What mends the unserved meters of one area; a piece of work for any worker."""
-    return mending_of(patch, cure_prices(patch.technology.name, economics))
+    return mending_of(patch, cure_prices(patch.technology.name, economics), cellular)
 
 
 def cures_of(
@@ -258,9 +258,7 @@ def cures_of(
     mine = [found for found in mendings if found.patch.technology.name == one.technology.name]
     if not mine:
         return None
-    prices = cure_prices(one.technology.name, settings.economics)
-    elsewhere = served_elsewhere(one, all_carried)
-    return settled(mine, elsewhere, cellular, prices, settings.scenario.name)
+    return settled(mine, served_elsewhere(one, all_carried), cellular, settings.scenario.name)
 
 
 def result_of(

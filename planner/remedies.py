@@ -70,6 +70,15 @@ class RemedySettings:
         confidence="C",
         minimum=0,
     )
+    fresh_replications: int = parameter(
+        10,
+        "1",
+        "draws beyond those of the study on which the chosen changes of each area are judged, before and after",
+        "choice of amiplan: each costs two solutions of the area; 10 tell the share read of an area, not of one meter",
+        confidence="C",
+        minimum=1,
+        maximum=1000,
+    )
     repeater_places: int = parameter(
         12,
         "1",

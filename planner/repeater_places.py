@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import dijkstra
 
 from ..channels.draws import text_key
 from ..channels.paths import CablePaths
 from ..channels.powerline.parts import linked_among, with_links, with_repeaters
 from ..channels.technology import CourseStep, LinkQuality
-from .cure_trials import Ground, Trial
+from .cure_trials import Ground, Trial, joined
 from .patches import Patch
 
 Array = NDArray[Any]
@@ -113,14 +113,7 @@ def _at_each(ground: Ground, row: int, paths: CablePaths, own: Array) -> list[Ar
 
 def _joined(paths: CablePaths, course: tuple[CourseStep, ...], meter: Array, kept: Array) -> Array:
     """(n_steps, n) bool: over usable links among those kept, a way leads from each meter to the concentrator."""
-    found = []
-    for step in course:
-        link = np.flatnonzero(step.quality.usable & kept)
-        ends = paths.from_node[link], paths.to_node[link]
-        graph = coo_array((np.ones(link.size), ends), shape=(paths.n_meters + 1,) * 2).tocsr()
-        island = connected_components(graph, directed=False)[1]
-        found.append(island[meter] == island[-1])
-    return np.stack(found)
+    return np.stack([joined(paths, np.flatnonzero(step.quality.usable & kept), meter) for step in course])
 
 
 def _known(patch: Patch, course: tuple[CourseStep, ...], link: Array) -> dict[str, LinkQuality]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..channels.parameters import parameter
@@ -66,6 +67,25 @@ class ServiceLevel:
             f"at the head end by {_clock(self.deadline_h)}; served means with a probability of at least "
             f"{self.read_probability:.0%}"
         )
+
+
+def least_replications(read_probability: float, availability: float) -> int:
+    """Replications from which a meter that fails in a single one is still served.
+
+    Parameters
+    ----------
+    read_probability : asked for, above 0;  availability : of the backhaul, which counts in every replication
+
+    Returns
+    -------
+    The least n with ``availability * (n - 1) / n >= read_probability``; 1 where no n is enough, since a failing
+    replication then decides nothing that more of them would not.
+
+    >>> least_replications(0.95, 1.0), least_replications(0.95, 0.995)
+    (20, 23)
+    """
+    spare = 1.0 - read_probability / max(availability, 1e-9)
+    return math.ceil(1.0 / spare - 1e-9) if spare > 1e-9 else 1
 
 
 def _clock(hours: float) -> str:

@@ -61,19 +61,37 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class ByReplication:
+    """Totals of each replication over the usable meters: what intervals over replications are made of.
+
+    read, attempts : (n_replications, n_services) probability to be read by the deadline, and expected transmissions
+    n_routed, hops, most_hops : (n_replications,) meters with a way, hops of all of them, and of the longest; 0 for none
+    out_of_range : (n_replications,) share of the links in use that lie outside the range of their model
+    """
+
+    read: Array
+    attempts: Array
+    n_routed: Array
+    hops: Array
+    most_hops: Array
+    out_of_range: Array
+
+
+@dataclass(frozen=True)
 class Deliveries:
     """The fate of every service of every usable meter, averaged over replications; (n_services, n_meters) columns.
 
     p_read_deadline : probability that the data of one period is at the head end, decrypted, by the deadline.
     p_read_low, p_read_high : P10 and P90 over replications.
-    latency_p50_s, latency_p95_s : inf where never.
+    latency_p50_s, latency_p95_s : quantiles of the time of all reads that arrive, of whichever replication, see
+        ``planner.mixture``; inf where never.
     reason : int8, ``Reason`` that limits; NONE only where served.
     served : bool
     n_served_resampled : (n_resamples, n_services + 1)
         Meters served when the replications are drawn again with replacement, per service and (last column) in all
         services: the spread of the totals that a finite number of replications leaves.
-    margin_db, p_link, server, hops, n_servers, in_range_ratio : (n_meters,) of the plan's own link.
-    backhaul_availability : (n_sites,)
+    margin_db, p_link, server, hops, n_servers : (n_meters,) of the plan's own link; hops rounded from their mean
+    by_replication : totals before the mean over replications
     """
 
     services: tuple[str, ...]
@@ -92,6 +110,7 @@ class Deliveries:
     hops: Array
     n_servers: Array
     out_of_range_ratio: float
+    by_replication: ByReplication
 
 
 @dataclass(frozen=True)

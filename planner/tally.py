@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..channels.technology import Outcome, Paths, Reason, Technology
+from .mixture import mixture_quantile_s
 from .replicate import Replication
 from .resampling import resampled_counts
 from .service import ServiceLevel
-from .tables import Deliveries
+from .tables import ByReplication, Deliveries
 
 Array = NDArray[Any]
 
@@ -28,8 +29,9 @@ class Tally:
 
     p_arrive, latency_p50_s, latency_p95_s : (n_replications, n_services, n_meters) at the head end
     deficit_by_reason : (n_reasons, n_services, n_meters) probability missed, by why;  attempts : (n_services, n_meters)
+    sent : (n_replications, n_services) attempts of all meters
     margin_db, hops : (n_replications, n_meters);  server : (n_meters,) of the first replication that has one, or -1
-    p_link, n_servers, n_routed : (n_meters,) sums;  out_of_range : sum of shares of links
+    p_link, n_servers : (n_meters,) sums;  out_of_range : (n_replications,) share of the links in use
     """
 
     p_arrive: Array
@@ -37,13 +39,13 @@ class Tally:
     latency_p50_s: Array
     latency_p95_s: Array
     attempts: Array
+    sent: Array
     margin_db: Array
     p_link: Array
     server: Array
     hops: Array
     n_servers: Array
-    n_routed: Array
-    out_of_range: float
+    out_of_range: Array
 
     @classmethod
     def empty(cls, n_replications: int, n_services: int, n_meters: int) -> Tally:
@@ -55,13 +57,13 @@ class Tally:
             np.zeros((n_replications, *both), np.float32),
             np.zeros((n_replications, *both), np.float32),
             np.zeros(both),
+            np.zeros((n_replications, n_services)),
             np.full((n_replications, n_meters), -np.inf, np.float32),
             np.zeros(n_meters),
             np.full(n_meters, -1, np.int32),
             np.zeros((n_replications, n_meters), np.int16),
             np.zeros(n_meters),
-            np.zeros(n_meters),
-            0.0,
+            np.zeros(n_replications),
         )
 
     def add(self, row: int, technology: Technology, one: Replication, outcome: Outcome) -> None:
@@ -75,7 +77,9 @@ class Tally:
         for reason in np.unique(outcome.reason):
             self.deficit_by_reason[reason] += np.where(outcome.reason == reason, deficit, 0.0)
         self.latency_p50_s[row], self.latency_p95_s[row] = outcome.latency_p50_s, outcome.latency_p95_s
-        self.attempts += np.where(np.isfinite(outcome.attempts), outcome.attempts, 0.0)
+        attempts = np.where(np.isfinite(outcome.attempts), outcome.attempts, 0.0)
+        self.attempts += attempts
+        self.sent[row] = attempts.sum(axis=1)
         self._add_links(row, technology, one)
 
     @classmethod
@@ -94,13 +98,13 @@ class Tally:
             joined("latency_p50_s"),
             joined("latency_p95_s"),
             added("attempts"),
+            joined("sent"),
             joined("margin_db"),
             added("p_link"),
             reduce(lambda known, later: np.where(known < 0, later, known), [part.server for part in parts]),
             joined("hops"),
             added("n_servers"),
-            added("n_routed"),
-            sum(part.out_of_range for part in parts),
+            joined("out_of_range"),
         )
 
     def _add_links(self, row: int, technology: Technology, one: Replication) -> None:
@@ -116,9 +120,8 @@ class Tally:
         self.server = np.where(self.server < 0, routes.server, self.server)
         self.hops[row] = routes.hops
         self.n_servers += np.diff(routes.receiver_start)
-        self.n_routed += routed
         used = np.unique(link)
-        self.out_of_range += float((~quality.in_range[used]).mean()) if used.size else 0.0
+        self.out_of_range[row] = float((~quality.in_range[used]).mean()) if used.size else 0.0
 
     def deliveries(self, level: ServiceLevel, services: tuple[str, ...]) -> Deliveries:
         """Means over all replications, which must be in."""
@@ -128,16 +131,15 @@ class Tally:
         self.deficit_by_reason[Reason.NONE] = -1.0
         worst = self.deficit_by_reason.argmax(axis=0)
         worst = np.where(self.deficit_by_reason.max(axis=0) <= 0, Reason.BUDGET, worst)
-        hops = np.where(self.hops > 0, self.hops, np.nan)
-        with np.errstate(all="ignore"):
-            typical_hops = np.where(self.n_routed > 0, np.round(_nan_mean(hops)), 0)
+        took = self.latency_p50_s, self.latency_p95_s, self.p_arrive
+        typical_hops = self.hops.sum(axis=0) / np.maximum((self.hops > 0).sum(axis=0), 1)
         return Deliveries(
             services,
             p_read,
             np.percentile(self.p_arrive, 10, axis=0),
             np.percentile(self.p_arrive, 90, axis=0),
-            _median(self.latency_p50_s),
-            _median(self.latency_p95_s),
+            mixture_quantile_s(*took, 0.5),
+            mixture_quantile_s(*took, 0.95),
             self.attempts / n,
             np.where(served, Reason.NONE, worst).astype(np.int8),
             served,
@@ -145,9 +147,17 @@ class Tally:
             _median(self.margin_db),
             self.p_link / n,
             self.server,
-            typical_hops.astype(np.int16),
+            np.round(typical_hops).astype(np.int16),
             self.n_servers / n,
-            self.out_of_range / n,
+            float(self.out_of_range.mean()),
+            ByReplication(
+                self.p_arrive.sum(axis=2, dtype=np.float64),
+                self.sent,
+                (self.hops > 0).sum(axis=1),
+                self.hops.sum(axis=1, dtype=np.int64),
+                self.hops.max(axis=1, initial=0),
+                self.out_of_range,
+            ),
         )
 
 
@@ -162,8 +172,3 @@ def best_margin_db(paths: Paths, margin_db: Array) -> Array:
 def _median(values: Array) -> Array:
     ordered = np.sort(values, axis=0)
     return np.asarray(ordered[(values.shape[0] - 1) // 2], np.float64)
-
-
-def _nan_mean(values: Array) -> Array:
-    count = np.isfinite(values).sum(axis=0)
-    return np.asarray(np.nansum(values, axis=0) / np.maximum(count, 1))

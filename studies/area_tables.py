@@ -55,7 +55,7 @@ def area_table(rows: pd.DataFrame) -> Table:
     """Areas as lines of text; the foot adds up meters and weighs shares by them."""
     head = ("Area", "Meters", "Served, P10 to P90", "Read by the deadline, P10 to P90", "Direct", "2 hops", "More hops",
             "No way", "Waveforms of the links in use", "Busiest repeater: share of forwarding, meters behind",
-            "Replications that read all", "Last read after")  # fmt: skip
+            "Replications that read all", "Last of those that are read")  # fmt: skip
     lines = tuple(_line(row) for row in rows.head(MOST_ROWS).to_dict("records"))
     weight = rows["n_meters"].to_numpy(float)
     weight = weight / max(float(weight.sum()), 1.0)

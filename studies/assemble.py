@@ -15,13 +15,15 @@ import pandas as pd
 from .. import __version__
 from ..channels.powerline.cables import cable_named
 from ..channels.powerline.line_parameters import LineParameters
-from ..channels.technology import Medium
+from ..channels.technology import Medium, Siting
 from ..gis.area import CandidateSites, ServiceArea
 from ..gis.assemble import build_area
 from ..meters.clock import day_start_s
 from ..planner.catalogue import Catalogue, default_catalogue
 from ..planner.exchanges import PROFILE_DAY
+from ..planner.fault_pieces import hit_area
 from ..planner.packet import tier_table
+from ..planner.service import least_replications
 from ..planner.tables import StudyResult
 from .beside import WhatIf
 from .case import Case
@@ -42,14 +44,20 @@ LIMITS = (
 def area_of(case: Case) -> tuple[ServiceArea, CandidateSites]:
     """The map of a case; every fault of the inputs becomes a UserError that names the case file.
 
-    Cable types must be known where a power line is planned.
+    Cable types must be known where a power line is planned, and transformers that the case names must be on the map.
     """
     plans_power_line = any(Medium.POWERLINE in one.media for one in case.technologies)
     known_cable = partial(cable_named, extra=case.settings.cables)
     try:
-        return build_area(case.area, case.folder, known_cable if plans_power_line else None)
+        area, candidates = build_area(case.area, case.folder, known_cable if plans_power_line else None)
     except (ValueError, OSError) as error:
         raise UserError(f"{case.path} [area]: {error}") from None
+    if case.settings.faults.area or case.settings.faults.neighbour:
+        try:
+            hit_area(area, case.settings.faults)
+        except ValueError as error:
+            raise UserError(f"{case.path}: {error}") from None
+    return area, candidates
 
 
 def work_of(folder: Path | None, case: Case, area: ServiceArea) -> Path | None:
@@ -111,12 +119,25 @@ def study_of(
     )
 
 
+def replication_notes(case: Case) -> list[str]:
+    """A sentence where the replications are so few that a single one that fails leaves a meter unserved."""
+    asked, n = case.settings.service.read_probability, case.settings.simulation.replications
+    ways = [case.settings.backhaul.of(one.siting is Siting.OPERATOR_CELL).availability for one in case.technologies]
+    least = max((least_replications(asked, way) for way in ways), default=1)
+    if n >= least:
+        return []
+    return [
+        f"simulation.replications = {n}: so few that a single one that fails leaves a meter unserved (asked for is a "
+        f"probability of {asked:g}, backhaul included); write {least} or more."
+    ]
+
+
 def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
     return {"scenario": result.scenario, "technology": result.technology, **money}
 
 
 def _warnings(case: Case, area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
-    lines = [*area.notes, *candidates.notes]
+    lines = [*area.notes, *candidates.notes, *replication_notes(case)]
     wired = [one for one in case.technologies if isinstance(one, LineParameters)]
     lines += [f"{one.name}: {note}" for one in wired for note in one.band_notes]
     lines += [f"{one.technology}: {one.plan.note}" for one in results]

@@ -56,5 +56,5 @@ def cured(
     """What would mend the meters that power lines do not read, one entry a technology."""
     cellular = cellular_serves(technologies, area.n_meters)
     patches = [patch for one in technologies for patch in one.patches]
-    found = workers.map("trying cures", mended, patches, settings.economics, keep=None)
+    found = workers.map("trying cures", mended, patches, settings.economics, cellular, keep=None)
     return [cures_of(one, technologies, found, cellular, settings) for one in technologies]

@@ -18,9 +18,10 @@ import pandas as pd
 from ..channels.parameters import parameters_of
 from ..channels.technologies import all_technologies
 from ..gis.audit import CODES
+from ..gis.readers import row_word
 from ..planner.pipeline import PlanningError
 from ..planner.simulate import TIERS
-from .assemble import area_of
+from .assemble import area_of, replication_notes
 from .case import Case
 from .settings import UserError, suggestion
 from .workers import Notify, Workers
@@ -161,7 +162,8 @@ def audit_text(case: Case) -> str:
         )
     n_listed = int((area.listed["layer"] == "meters").sum())
     lines += ["", f"meters: {area.n_meters_in} in = {area.n_meters} used + {n_listed} listed"]
-    lines += [f"  {line}" for line in _faults(area.listed)]
+    paths = {one.role: one.path for one in area.sources}
+    lines += [f"  {line}" for line in _faults(area.listed, paths)]
     odd = area.qa.groupby(["layer", "code"]).size().reset_index(name="n")
     lines += [f"  {row['layer']} {row['code']}: {row['n']}, used; look at them" for row in odd.to_dict("records")]
     lines += [
@@ -169,20 +171,21 @@ def audit_text(case: Case) -> str:
         f"{len(area.transformers)} transformers, {len(candidates.sites)} candidate sites, "
         f"{len(candidates.cells)} operator cells",
     ]
-    return "\n".join([*lines, *area.notes, *candidates.notes])
+    return "\n".join([*lines, *area.notes, *candidates.notes, *replication_notes(case)])
 
 
 N_SHOWN = 3
 """Rows that are named of each fault."""
 
 
-def _faults(listed: pd.DataFrame) -> list[str]:
-    """A line per layer, code and cause, with the first rows of each: their ids, or row numbers where they have none."""
+def _faults(listed: pd.DataFrame, paths: dict[str, str]) -> list[str]:
+    """A line per layer, code and cause, with the first rows of each: ids, or where they stand in the file."""
     told = listed.assign(cause=listed["detail"].where(listed["code"] == "bad_value", ""))
     lines = []
     for (layer, code, cause), rows in told.groupby(["layer", "code", "cause"], sort=True):
         first = rows.sort_values("row", kind="stable").head(N_SHOWN)
-        names = ", ".join(str(name) or f"row {row}" for name, row in zip(first["id"], first["row"], strict=True))
+        word = row_word(paths[str(layer)])
+        names = ", ".join(str(name) or f"{word} {row}" for name, row in zip(first["id"], first["row"], strict=True))
         more = ", ..." if len(rows) > N_SHOWN else ""
         why = cause or CODES.get(str(code), "")
         lines.append(f"{layer} {code}: {len(rows)} row{'s' * (len(rows) > 1)} ({names}{more})" + f": {why}" * bool(why))

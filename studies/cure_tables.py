@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..planner.cure_rows import CURE_COLUMNS, PLACE_COLUMNS
+from ..planner.cure_words import DECIDED_ON_SITE, from_site
 from ..planner.tables import StudyResult
 from .report_tables import REMEDY_WORDS, Table
 from .states import count, slug
@@ -17,6 +18,8 @@ from .words import percent
 
 MOST_ROWS = 200
 """Meters that a table shows, the least read first; all of them stand in cures.csv."""
+MOST_NAMED = 5
+"""Meters that are named for the sake of which a change is made; of more, the rest is counted."""
 TRIED = {
     "p_repeater": "Repeater",
     "p_filter": "Filter at the source",
@@ -85,14 +88,20 @@ def sentences(study: Study, result: StudyResult) -> list[str]:
     assert places is not None
     level = study.read_probability
     lost = int((~np.asarray(result.deliveries.served).all(axis=0)).sum())
-    alone = ", ".join(f"{words.lower()} {count(int((rows[name] >= level).sum()))}" for name, words in TRIED.items())
+    tried = {name: words for name, words in TRIED.items() if pd.to_numeric(rows[name]).notna().any()}
+    alone = ", ".join(f"{words.lower()} {count(int((rows[name] >= level).sum()))}" for name, words in tried.items())
+    never = " and ".join(words.lower() for name, words in TRIED.items() if name not in tried)
     mended = int((rows["p_cured"] >= level).sum())
     lines = [
         f"{count(len(rows))} of {count(lost)} usable meters that are not served were looked into. One change alone "
-        f"mends, of these: {alone}.",
-        f"With the chosen changes in place together {count(mended)} of them are served; {count(len(rows) - mended)} "
-        "are left to another medium or to reading by hand.",
+        f"mends, of these: {alone}{f'; {never} could not be tried' if never else ''}.",
+        f"With the chosen changes in place together {count(mended)} of them are served on the draws on which they were "
+        f"chosen; {count(len(rows) - mended)} are left to another medium or to reading by hand.",
+        *_on_fresh_draws(rows),
+        *_unsure(rows),
     ]
+    if any(from_site(str(one)) for one in rows["change"]):
+        lines.append(DECIDED_ON_SITE)
     if len(rows) < lost:
         lines.append(
             f"The other {count(lost - len(rows))} were not: what they lack is no matter of the line, or they are more "
@@ -105,13 +114,39 @@ def sentences(study: Study, result: StudyResult) -> list[str]:
     return lines
 
 
+def _on_fresh_draws(rows: pd.DataFrame) -> list[str]:
+    """What the chosen changes bring where they were not chosen; nothing where none is."""
+    mended = rows[rows["change"] != ""]
+    if mended.empty:
+        return []
+    names = ("p_fresh", "p_fresh_cured", "p_read", "p_cured")
+    before, after, as_it_was, as_chosen = (percent(mended[name].mean()) for name in names)
+    return [
+        f"Judged on {count(int(mended['n_fresh'].iloc[0]))} fresh draws that had no part in the choice, the "
+        f"{count(len(mended))} meters with a change are read {before} of the time without it and {after} with all "
+        f"changes; on the draws of the study it was {as_it_was} and {as_chosen}. Plan by the fresh ones."
+    ]
+
+
+def _unsure(rows: pd.DataFrame) -> list[str]:
+    """How many meters the study cannot tell from served ones; nothing where there are none."""
+    unsure = rows["unsure"].astype(bool)
+    if not unsure.any():
+        return []
+    n = count(int(rows["n_replications"].iloc[0]))
+    return [
+        f"{count(int(unsure.sum()))} of the meters looked into are marked ?: with {n} replications they "
+        "cannot be told from served (the 95 % interval of their share read contains the service level)."
+    ]
+
+
 def meter_lines(study: Study, rows: pd.DataFrame) -> Table:
     """Meters, the least read first: what limits each and what each change would bring."""
     head = ("Meter", "Area", "What limits it", "Missing", "Who does not hear", "Loudest source", "Read",
-            *TRIED.values(), "Served by", "Chosen", "Read with it")  # fmt: skip
+            *TRIED.values(), "Served by", "Chosen for it", "Read with it", "Fresh draws")  # fmt: skip
     ordered = rows.sort_values(["p_read", "meter_id"], kind="stable")
     lines = tuple(_line(row, study.read_probability) for row in ordered.head(MOST_ROWS).to_dict("records"))
-    numeric = (False, False, False, True, False, False, True, *([False] * len(TRIED)), False, False, True)
+    numeric = (False, False, False, True, False, False, True, *([False] * len(TRIED)), False, False, True, False)
     return Table("Meters not served, the least read first; click a heading to sort", head, lines, numeric)
 
 
@@ -125,12 +160,17 @@ def _line(row: dict[Any, Any], level: float) -> tuple[str, ...]:
         f"{row['missing_db']:.1f} dB" if np.isfinite(row["missing_db"]) else _NONE,
         str(row["receiver"]),
         _source(row),
-        percent(row["p_read"]),
+        f"{percent(row['p_read'])}{' ?' if row['unsure'] else ''}",
         *(_tried(row, name, level) for name in TRIED),
         str(row["other_media"]) or _NONE,
-        f"{chosen} ({row['cure_at']})" if row["cure_at"] else chosen,
-        percent(row["p_cured"]) if row["cure_at"] else _NONE,
+        _first_up(row["change"]) if row["change"] else chosen,
+        percent(row["p_cured"]) if row["change"] else _NONE,
+        f"{percent(row['p_fresh'])} to {percent(row['p_fresh_cured'])}" if row["n_fresh"] else _NONE,
     )
+
+
+def _first_up(words: str) -> str:
+    return words[:2].upper() + words[2:] if words.startswith("a ") else words
 
 
 def _source(row: dict[Any, Any]) -> str:
@@ -140,21 +180,32 @@ def _source(row: dict[Any, Any]) -> str:
 
 
 def _tried(row: dict[Any, Any], name: str, level: float) -> str:
-    """Probability with a change, and where; a mark where it reaches the service level."""
+    """Probability with a change, and where; a mark where it reaches the service level; a better filter elsewhere."""
     if pd.isna(row[name]):
         return _NONE
     place = str(row[{"p_repeater": "repeater_at", "p_filter": "filter_at", "p_other_phase": "phase",
                      "p_other_band": "band"}[name]])  # fmt: skip
-    return f"{'✓ ' if row[name] >= level else ''}{percent(row[name])}, {place}"
+    told = f"{'✓ ' if row[name] >= level else ''}{percent(row[name])}, {place}"
+    if name == "p_filter" and pd.notna(row["p_filter_elsewhere"]):
+        better = row["p_filter_elsewhere"] - row["p_filter"]
+        told += f"; at {row['filter_elsewhere_at']} {100 * better:.1f} points more"
+    return told
 
 
 def place_lines(places: pd.DataFrame) -> Table:
     """The changes that are chosen."""
-    head = ("Change", "Area", "Where", "Meters it mends")
+    head = ("Change", "Area", "Where", "For whose sake", "Meters it mends")
     lines = tuple(
         (REMEDY_WORDS.get(str(row["cure"]), str(row["cure"])), str(row["site_id"]), str(row["at"]),
-         count(row["n_meters"]))
+         _named(str(row["meters"])), count(row["n_meters"]))
         for row in places.to_dict("records")
     )  # fmt: skip
-    foot = (f"{count(len(places))} changes", "", "", count(int(places["n_meters"].sum())))
-    return Table("Changes that are chosen and paid for", head, lines, (False, False, False, True), foot)
+    foot = (f"{count(len(places))} changes", "", "", "", count(int(places["n_meters"].sum())))
+    return Table("Changes that are chosen and paid for", head, lines, (False, False, False, False, True), foot)
+
+
+def _named(meters: str) -> str:
+    """The first meters of a list; of more, the rest is counted."""
+    names = meters.split(", ")
+    more = f" and {count(len(names) - MOST_NAMED)} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..gis.audit import CODES
+from ..gis.kinds import DEFAULT_KIND
 from .explain_power_line import Terms, cable_rows, cures, on_the_cable
 from .settings import UserError
 from .words import percent
@@ -48,6 +49,10 @@ _REMEDIES = {
     "better_backhaul": "a better way from the site to the head end",
     "manual_read": "reading by hand; no cheaper remedy of the list closes the gap",
     "complete_record": "complete the input record, then run again",
+}
+_FLAGS = {
+    "phase": "phase (drawn anew in each replication of a power line)",
+    "unknown_kind": f"kind (the word on the map is not known, so it counts as {DEFAULT_KIND})",
 }
 _COLUMNS = (
     "scenario", "technology", "service", "meter_id", "server_id", "n_servers", "hops", "margin_db", "p_link",
@@ -124,7 +129,8 @@ def _listed(code: str) -> str:
 def _given(flag: str) -> str:
     if not flag:
         return "Its record is as given."
-    return f"Inferred, not given: {flag.replace('+', ', ').replace('_', ' ')}; what follows rests on that."
+    words = [_FLAGS.get(word, word.replace("_", " ")) for word in flag.split("+")]
+    return f"Inferred, not given: {', '.join(words)}; what follows rests on that."
 
 
 def _verdict(group: pd.DataFrame) -> str:
@@ -140,7 +146,7 @@ def _service(row: dict[Hashable, Any], terms: Terms) -> str:
     against = "at least" if row["served"] else "short of"
     text = f"{row['service']}: read by the deadline with {percent(p)}, {against} the {needed:.0%} asked for"
     if np.isfinite(p95):
-        text += f"; 95 % of the reads take at most {_duration(p95)}"
+        text += f"; 95 % of the reads that arrive take at most {_duration(p95)}"
     return text + "."
 
 

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..planner.cure_words import DECIDED_ON_SITE, from_site
 from .words import percent
 
 _TRIED = (
     ("repeater", "repeater_at", "a repeater at {}"),
     ("filter", "filter_at", "a filter at {}"),
+    ("filter_elsewhere", "filter_elsewhere_at", "a filter at {} instead"),
     ("other_phase", "phase", "another phase ({})"),
     ("other_band", "band", "the band {}"),
 )
+_MOST_NAMED = 5
+"""Meters that are named for the sake of which a change is made; of more, the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,28 @@ class Terms:
 
 
 def cures(folder: Path, meter_id: str, scenario: str, technology: str, terms: Terms) -> list[str]:
-    """What was tried for one meter on its power line; nothing where nothing was."""
+    """What was tried for one meter on its power line; nothing where nothing was, or where an older version wrote it."""
     path = folder / "cures.csv"
     if not path.is_file():
         return []
-    rows = pd.read_csv(path, dtype={"meter_id": str, "source_id": str}, keep_default_na=True)
-    mine = rows[(rows["meter_id"] == meter_id) & (rows["technology"] == technology) & (rows["scenario"] == scenario)]
-    return [line for row in mine.to_dict("records") for line in _cure_lines(row, terms.read_probability)]
+    rows = pd.read_csv(path, dtype={"meter_id": str, "source_id": str, "cure_host": str}, keep_default_na=True)
+    if "change" not in rows:
+        return []
+    rows = rows[(rows["technology"] == technology) & (rows["scenario"] == scenario)]
+    mine = rows[rows["meter_id"] == meter_id].to_dict("records")
+    lines = [line for row in mine for line in _cure_lines(row, terms.read_probability)]
+    if (rows["cure_host"] == meter_id).any():
+        lines += _made_here(rows[rows["cure_host"] == meter_id])
+    return lines
 
 
 def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
     lines = []
+    if row["unsure"]:
+        lines.append(
+            f"With {row['n_replications']} replications this cannot be told from served: the 95 % interval of its "
+            f"{percent(row['p_read'])} contains the {percent(level)} asked for."
+        )
     who = {"itself": "the meter itself", "concentrator": "the concentrator"}.get(str(row["receiver"]), row["receiver"])
     if pd.notna(row["source_id"]) and row["source_id"]:
         lines.append(
@@ -57,8 +72,28 @@ def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
         lines.append(f"Tried, one at a time, read by the deadline with {'; '.join(tried)}.")
     if pd.notna(row["band_needs"]) and row["p_other_band"] >= level:
         lines.append(f"  That band needs leave: {row['band_needs']}.")
-    if pd.notna(row["cure_at"]):
-        lines.append(f"Chosen: {row['cure_at']}; with all that is chosen in its area {percent(row['p_cured'])}.")
+    if pd.notna(row["change"]):
+        lines += _chosen(row)
+    return lines
+
+
+def _chosen(row: dict[Hashable, Any]) -> list[str]:
+    """What is chosen for a meter, and what it brought on the draws it was chosen on and on others."""
+    lines = [
+        f"Chosen for it: {row['change']}; with all that is chosen in its area {percent(row['p_cured'])} on the draws "
+        f"on which it was chosen. On {row['n_fresh']} fresh ones {percent(row['p_fresh'])} before, "
+        f"{percent(row['p_fresh_cured'])} with it."
+    ]
+    return [*lines, DECIDED_ON_SITE] if from_site(str(row["change"])) else lines
+
+
+def _made_here(rows: pd.DataFrame) -> list[str]:
+    """Changes that are made at a meter, and for whose sake."""
+    lines = []
+    for change, some in rows.groupby("change", sort=False):
+        names = some["meter_id"].tolist()
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        lines.append(f"Chosen here: {change}, for {', '.join(names[:_MOST_NAMED])}{more}.")
     return lines
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_type_hints, runtime_checkable
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class LineFrame(Frame):
 
 def link_text(name: str, pairs: list[str], as_json: bool) -> str:
     """The answer for ``amiplan link NAME key=value ...``; raises UserError for unknown names, keys or values."""
-    answer = link_answer(name, dict(_pair(one) for one in pairs))
+    answer = link_answer(name, _typed(name, dict(_pair(one) for one in pairs)))
     if as_json:
         return json.dumps({key: _plain(value) for key, value in answer.items()}, indent=1)
     single = {key: value for key, value in answer.items() if not isinstance(value, list)}
@@ -85,11 +86,7 @@ def _columns(lists: dict[str, list[float]]) -> list[str]:
 
 def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
     """Margin, packet error ratio, rate and mode of one link in both directions."""
-    known = all_technologies()
-    if name not in known:
-        raise UserError(f"link {name}: unknown technology; {suggestion(name, known)}")
-    geometry = CableLink if Medium.POWERLINE in known[name].media else RadioLink
-    classes = (geometry, LineFrame if geometry is CableLink else Frame, known[name])
+    classes = _sections(name)
     names = {item.name for cls in classes for item in fields(cls)}
     for key in values:
         if key not in names:
@@ -100,6 +97,15 @@ def link_answer(name: str, values: dict[str, Any]) -> dict[str, Any]:
     )
     paths = cable_link(place) if isinstance(place, CableLink) else radio_link(place)
     return _measure(technology, paths, frame)
+
+
+def _sections(name: str) -> tuple[type[Any], ...]:
+    """Geometry, frame and technology: the dataclasses whose keys a link knows; UserError for an unknown technology."""
+    known = all_technologies()
+    if name not in known:
+        raise UserError(f"link {name}: unknown technology; {suggestion(name, known)}")
+    wired = Medium.POWERLINE in known[name].media
+    return (CableLink, LineFrame, known[name]) if wired else (RadioLink, Frame, known[name])
 
 
 def _measure(technology: Technology, paths: Paths, frame: Frame) -> dict[str, Any]:
@@ -225,18 +231,29 @@ def _code(kind: Any, text: str) -> int:
     return int(names[text])
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"link {text!r}: write key=value, such as distance_m=300")
-    if value in ("true", "false"):
-        return key, value == "true"
-    for kind in (int, float):
-        try:
-            return key, kind(value)
-        except ValueError:
-            continue
     return key, value
+
+
+def _typed(name: str, values: dict[str, str]) -> dict[str, Any]:
+    """Values of the command line: a text where the key asks for one, with or without quotes, else as in a case file."""
+    hints = {key: hint for cls in _sections(name) for key, hint in get_type_hints(cls).items()}
+    return {key: _as_text(value) if hints.get(key) is str else _as_toml(value) for key, value in values.items()}
+
+
+def _as_text(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if quoted else value
+
+
+def _as_toml(value: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
 
 
 def _plain(value: Any) -> Any:

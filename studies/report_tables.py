@@ -35,14 +35,14 @@ _KPI_WORDS = {
     "meters_served": "Meters served",
     "served_ratio": "Share of meters served",
     "p_read_deadline_mean": "Reads that arrive by the deadline, mean",
-    "latency_p50": "Time of a read, P50; median over served meters",
-    "latency_p95": "Time of a read, P95; median over served meters",
+    "latency_p50": "Time of a read, P50 of all reads of a meter; median over served meters",
+    "latency_p95": "Time of a read, P95 of all reads of a meter; median over served meters",
     "expected_transmissions": "Frames sent per read, mean",
     "sites_built": "Sites built",
     "sites_possible": "Sites possible",
     "meters_per_site": "Meters in per site built",
-    "hops_mean": "Hops to the site, mean",
-    "hops_max": "Hops to the site, most",
+    "hops_mean": "Hops to the site, mean over meters and replications",
+    "hops_max": "Hops to the site, most of any meter in any replication",
     "links_outside_fitted_range_ratio": "Links outside their model's fitted range",
 }
 
@@ -187,7 +187,10 @@ def kpi_table(study: Study) -> Table:
         for (service, kpi, n), cells in sorted(found.items(), key=lambda item: _kpi_rank(item[0]))
     )
     head = ("Service", "KPI", *(_name(study, r) for r in study.results), "n")
-    caption = "Key figures; every ratio is of n, in brackets P10 to P90 over resampled replications"
+    caption = (
+        "Key figures; every ratio is of n; in brackets P10 to P90: of meters served over resampled replications, else "
+        "over replications; a time is of all reads that arrive, turns and draws of all replications taken together"
+    )
     return Table(caption, head, rows, (False, False, *([True] * (len(keys) + 1))))
 
 

@@ -21,15 +21,20 @@ def severity_summary(study: Study) -> Table | None:
     rows = study.severities
     if not len(rows):
         return None
-    head = ("Technology", "Severity", "Read by the deadline", "Meters served", "No way", "Worst area",
-            "Areas read whole in every replication", "Last read after, longest area")  # fmt: skip
+    head = ("Technology", "Severity", "Read by the deadline", "No way", "Worst area",
+            "Areas read whole in every replication", "Last of those that are read, longest area")  # fmt: skip
     lines = tuple(
         (study.label(str(technology)), str(severity), *_in_all(some))
         for (technology, severity), some in rows.groupby(["technology", "severity"], sort=False)
     )
     n, n_meters = int(rows["replications"].iloc[0]), int(rows.drop_duplicates("site_id")["n_meters"].sum())
-    caption = f"All areas together: {count(n_meters)} meters, same links and draws, mean of {n} replications"
-    return Table(caption, head, lines, (False, False, True, True, True, False, True, True))
+    caption = (
+        f"All areas together: {count(n_meters)} meters, same links and draws, mean of {n} replications. Shares are "
+        "compared, not meters served: how many reach the service level depends on how many replications decide it, "
+        "which may be fewer here than in the study. A harsher line reads fewer meters, so the last of them may be read "
+        "sooner"
+    )
+    return Table(caption, head, lines, (False, False, True, True, False, True, True))
 
 
 def _in_all(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -40,7 +45,6 @@ def _in_all(rows: pd.DataFrame) -> tuple[str, ...]:
     named = [f"{one['site_id']}: {percent(one['read_ratio'])}" for one in worst.to_dict("records")]
     return (
         percent(weight @ rows["read_ratio"].to_numpy(float)),
-        count(int(rows["n_served"].sum())),
         percent(weight @ rows["no_route_ratio"].to_numpy(float)),
         *(named or [NONE]),
         f"{int((known['all_read_ratio'] == 1).sum())} of {len(known)}",

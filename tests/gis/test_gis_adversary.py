@@ -130,7 +130,7 @@ def test_multipoints_missing_shapes_and_heights_in_coordinates(tmp_path):
     shapes[6] = shapely.MultiPoint([(X + 7, Y + 7, 312.0)])
     frame.set_geometry(gpd.GeoSeries(shapes, crs=CRS)).to_parquet(tmp_path / "m.parquet")
     area = built(tmp_path, meters=LayerInput("m.parquet"), max_bad_share=0.3)
-    assert area.listed[["row", "code"]].to_numpy().tolist() == [[4, "no_place"], [5, "no_place"], [3, "several_places"]]
+    assert area.listed[["row", "code"]].to_numpy().tolist() == [[5, "no_place"], [6, "no_place"], [4, "several_places"]]
     assert not area.meters.geometry.has_z.any()
     conserved(area)
 
@@ -279,7 +279,7 @@ def test_a_cable_table_must_say_its_lengths_and_buses(tmp_path):
     pd.DataFrame({"from": ["b0"], "length_m": [1.0]}).to_csv(tmp_path / "c.csv", index=False)
     refused(tmp_path, r"c\.csv: area\.cables has neither geometry nor from_bus and to_bus", **given)
     given = network(tmp_path, [("b0", "b1", 100.0), ("b1", "b2", "")])
-    refused(tmp_path, r"c\.csv: layer cables, row 1, cable l1: it has neither a length nor a drawn course", **given)
+    refused(tmp_path, r"c\.csv: layer cables, line 3, cable l1: it has neither a length nor a drawn course", **given)
 
 
 def test_a_joint_keeps_what_is_behind_it(tmp_path):
@@ -301,7 +301,7 @@ def test_drawn_cables_without_extent_or_on_one_bus(tmp_path):
     names = {"cable_id": ["l0", "l1"], "from_bus": ["b0", "b1"], "to_bus": ["b1", "b2"]}
     gpd.GeoDataFrame(names, geometry=shapes, crs=CRS).to_file(tmp_path / "c.gpkg")
     given |= {"cables": LayerInput("c.gpkg")}
-    refused(tmp_path, r"c\.gpkg: layer cables, row 1, cable l1: its length is 0; .*zero_length_cables", **given)
+    refused(tmp_path, r"c\.gpkg: layer cables, row 2, cable l1: its length is 0; .*zero_length_cables", **given)
     area = built(tmp_path, **given, zero_length_cables="joint")
     assert area.qa[area.qa["code"] == "zero_length"]["id"].tolist() == ["l1"]
     assert area.feeders.edge_from.size == 2
@@ -314,7 +314,7 @@ def test_duplicated_buses_and_two_transformers_on_one_bus(tmp_path):
     pd.concat([again, frame], ignore_index=True).to_file(tmp_path / "b.gpkg")
     area = built(tmp_path, **given)
     listed = area.listed[area.listed["code"] == "duplicate_id"]
-    assert listed[["layer", "row", "id"]].to_numpy().tolist() == [["buses", 0, "b1"]]
+    assert listed[["layer", "row", "id"]].to_numpy().tolist() == [["buses", 1, "b1"]]
     assert area.meters["x_m"].tolist() == [X + 100]
     shared = area.qa[area.qa["code"] == "shared_bus"]
     assert len(shared) == 1

@@ -47,10 +47,10 @@ def test_each_fault_is_listed_and_stops_nothing(tmp_path, code):
     assert area.n_meters == 19
     assert area.n_meters_in == 20
     if code != "duplicate_id":
-        assert area.listed["row"].tolist() == [7]
+        assert area.listed["row"].tolist() == [9]  # the line of the file
         assert area.listed["id"].tolist() == ["m7"]
     else:  # the south-western one stays whatever the order
-        assert area.listed["row"].tolist() == [7]
+        assert area.listed["row"].tolist() == [9]  # the line of the file
     assert code in CODES
 
 
@@ -72,7 +72,7 @@ def test_boundary_decides_what_is_outside_or_swapped(tmp_path):
 def test_more_than_max_bad_share_is_refused(tmp_path):
     frame = rows()
     frame.loc[:4, ["lon", "lat"]] = 0.0
-    told = r"5 of 20 rows are faulty \(5 zero_place; first row 0, \S+: the row lies at \(0, 0\)\).*max_bad_share = 0.2"
+    told = r"5 of 20 rows are faulty \(5 zero_place; first line 2, \S+: the row lies at \(0, 0\)\).*max_bad_share = 0.2"
     with pytest.raises(ValueError, match=told):
         audited(tmp_path, frame)
     assert audited(tmp_path, frame, max_bad_share=0.25).n_meters == 15

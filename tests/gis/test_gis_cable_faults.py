@@ -48,16 +48,16 @@ def refused(folder, words, *args, **given):
 @pytest.mark.parametrize("switch", [REFUSE, JOINT])
 def test_a_length_that_is_none_is_refused(tmp_path, metres, switch):
     lines = [(0, 1, 100.0), (1, 2, metres)]
-    words = r"c\.csv: layer cables, row 1, cable l1: its length is negative or no number; correct it"
+    words = r"c\.csv: layer cables, line 3, cable l1: its length is negative or no number; correct it"
     refused(tmp_path, words, lines, zero_length_cables=switch)
 
 
 def test_an_empty_length_of_a_cable_that_is_not_drawn_is_refused(tmp_path):
-    refused(tmp_path, "row 1, cable l1: it has neither a length nor a drawn course", [(0, 1, 100.0), (1, 2, "")])
+    refused(tmp_path, "line 3, cable l1: it has neither a length nor a drawn course", [(0, 1, 100.0), (1, 2, "")])
 
 
 def test_the_count_of_faulty_lengths_is_told(tmp_path):
-    refused(tmp_path, r"row 0, cable l0: .*\(one of 2 such rows\)", [(0, 1, -1.0), (1, 2, -1.0), (2, 3, 5.0)])
+    refused(tmp_path, r"line 2, cable l0: .*\(one of 2 such rows\)", [(0, 1, -1.0), (1, 2, -1.0), (2, 3, 5.0)])
 
 
 def test_an_empty_length_of_a_drawn_cable_is_its_course(tmp_path):
@@ -70,7 +70,8 @@ def test_an_empty_length_of_a_drawn_cable_is_its_course(tmp_path):
 @pytest.mark.parametrize("drawn", [False, True])
 def test_length_0_is_a_fault_or_a_joint(tmp_path, drawn):
     lines = [(0, 1, 100.0), (1, 2, 0.0), (2, 3, 40.0)]
-    words = r'row 1, cable l1: its length is 0; correct it, or write area\.zero_length_cables = "joint"'
+    where = r"c\.gpkg: layer cables, row 2" if drawn else r"c\.csv: layer cables, line 3"
+    words = where + r', cable l1: its length is 0; correct it, or write area\.zero_length_cables = "joint"'
     refused(tmp_path, words, lines, drawn=drawn)
     area = built(tmp_path, lines, drawn=drawn, zero_length_cables=JOINT)
     assert sorted(area.feeders.edge_length_m) == [InferenceRules().joint_length_m, 40.0, 100.0]
@@ -79,7 +80,7 @@ def test_length_0_is_a_fault_or_a_joint(tmp_path, drawn):
 
 def test_length_0_of_cables_that_are_joined_by_place(tmp_path):
     lines = [(0, 1, 100.0), (1, 2, 0.0), (2, 3, 40.0)]
-    refused(tmp_path, "row 1, cable l1: its length is 0", lines, drawn="by_place")
+    refused(tmp_path, "row 2, cable l1: its length is 0", lines, drawn="by_place")
     area = built(tmp_path, lines, drawn="by_place", zero_length_cables=JOINT)
     assert sorted(area.feeders.edge_length_m) == [InferenceRules().joint_length_m, 40.0, 100.0]
 
@@ -100,17 +101,17 @@ def known(name):
 
 def test_an_unknown_type_is_refused_where_the_cable_is_in_use(tmp_path):
     lines, kind = [(0, 1, 50.0), (1, 2, 50.0), (2, 3, 50.0)], ["NAYY 4x50", "odd", "odd"]
-    words = r"c\.csv: layer cables, row 1, cable l1 \(one of 2 cables of the type\): cable type 'odd' is unknown"
+    words = r"c\.csv: layer cables, line 3, cable l1 \(one of 2 cables of the type\): cable type 'odd' is unknown"
     refused(tmp_path, words, lines, kind=kind, known=known)
     assert built(tmp_path, lines, kind=kind).feeders.cables == ("NAYY 4x50", "odd")  # nobody asks for the physics
     types = {"odd": "NAYY 4x50"}
     assert built(tmp_path, lines, kind=kind, known=known, cable_types=types).feeders.cables == ("NAYY 4x50",)
-    words = r"row 1, .*: cable type 'NAYY 4x5' is unknown \(as area\.cable_types maps 'odd'\)"
+    words = r"line 3, .*: cable type 'NAYY 4x5' is unknown \(as area\.cable_types maps 'odd'\)"
     refused(tmp_path, words, lines, kind=kind, known=known, cable_types={"odd": "NAYY 4x5"})
 
 
 def test_a_cable_without_a_type_is_told_which_column_is_meant(tmp_path):
-    refused(tmp_path, r"row 0, cable l0: it names no cable type; map the column", [(0, 1, 50.0)], kind="", known=known)
+    refused(tmp_path, r"line 2, cable l0: it names no cable type; map the column", [(0, 1, 50.0)], kind="", known=known)
 
 
 def test_inferred_cables_are_of_known_types(tmp_path):
@@ -132,15 +133,15 @@ RING = [(0, 1, 50.0), (1, 2, 50.0), (2, 0, 50.0), (2, 3, 50.0)]
 def test_a_loop_is_solved_unless_the_case_says_radial(tmp_path):
     area = built(tmp_path, RING)
     assert (area.qa["code"] == "loop").sum() == 1
-    words = r"c\.csv: layer cables, row 2, cable l2: it closes a loop, but area\.radial = true; open it with a switch"
+    words = r"c\.csv: layer cables, line 4, cable l2: it closes a loop, but area\.radial = true; open it with a switch"
     refused(tmp_path, words, RING, radial=True)
     assert built(tmp_path, [*RING[:2], RING[3]], radial=True).feeders.edge_from.size == 3
 
 
 def test_parallel_cables_and_rings_of_an_island_are_loops(tmp_path):
-    refused(tmp_path, "row 1, cable l1: it closes a loop", [(0, 1, 50.0), (1, 0, 60.0)], radial=True)
+    refused(tmp_path, "line 3, cable l1: it closes a loop", [(0, 1, 50.0), (1, 0, 60.0)], radial=True)
     island = [(0, 1, 50.0), (2, 3, 50.0), (3, 4, 50.0), (4, 2, 50.0)]
-    refused(tmp_path, "row 3, cable l3: it closes a loop", island, radial=True)
+    refused(tmp_path, "line 5, cable l3: it closes a loop", island, radial=True)
 
 
 def test_an_open_switch_opens_the_loop(tmp_path):
@@ -153,7 +154,7 @@ def test_an_open_switch_opens_the_loop(tmp_path):
 def test_a_cable_between_two_transformers_is_not_radial(tmp_path):
     lines, sites = [(0, 1, 50.0), (1, 2, 50.0), (2, 3, 50.0)], (("t1", "b0"), ("t2", "b3"))
     assert (built(tmp_path, lines, sites=sites).qa["code"] == "two_transformers").sum() == 1
-    refused(tmp_path, "row 2, cable l2: it joins the networks of two transformers", lines, sites=sites, radial=True)
+    refused(tmp_path, "line 4, cable l2: it joins the networks of two transformers", lines, sites=sites, radial=True)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -134,7 +134,7 @@ def test_the_refusal_of_a_layer_names_row_id_and_cause(tmp_path):
     layers = network()
     layers["meters"]["phase"] = ["L1", "L1", *["L4"] * 4, *["L2"] * 6]
     with pytest.raises(
-        ValueError, match=r"4 of 12 rows are faulty \(4 bad_value; first row 2, m2: phase is none of L1"
+        ValueError, match=r"4 of 12 rows are faulty \(4 bad_value; first row 3, m2: phase is none of L1"
     ):
         built(tmp_path, layers)
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from amiplan.gis.crs import working_crs
 from amiplan.gis.inputs import LayerInput
-from amiplan.gis.readers import read_layer
+from amiplan.gis.readers import read_layer, row_word
 from shapely.geometry import Point, Polygon
 
 POINTS = gpd.GeoDataFrame(
@@ -23,7 +23,7 @@ def test_vector_formats_give_the_same_places(tmp_path, name):
     assert list(layer.places.geometry.x) == pytest.approx([11.50, 11.51])
     assert layer.crs.to_epsg() == 4326
     assert len(layer.digest) == 32
-    assert layer.frame["row"].tolist() == [0, 1]
+    assert layer.frame["row"].tolist() == [1, 2]
 
 
 def test_geoparquet(tmp_path):
@@ -67,6 +67,14 @@ def test_csv_without_coordinates_is_a_table(tmp_path):
     assert not layer.has_places
     with pytest.raises(ValueError, match="has no geometry"):
         _ = layer.places
+
+
+def test_rows_of_a_text_file_are_counted_as_its_lines(tmp_path):
+    (tmp_path / "m.csv").write_text('\nsep=;\nmeter_id;lon;lat\na;1;2\n\n;;\n"b\nb";1;2\n"c";1;2\n')
+    frame = meters(tmp_path, path="m.csv", crs="EPSG:4326").frame
+    assert frame["row"].tolist() == [4, 7, 9]
+    assert frame["meter_id"].tolist() == ["a", "b\nb", "c"]
+    assert [row_word(path) for path in ("M.CSV", "a/m.txt", "m.gpkg", "m.parquet")] == ["line", "line", "row", "row"]
 
 
 def test_projected_feet_are_said(tmp_path):

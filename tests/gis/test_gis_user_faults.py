@@ -172,7 +172,7 @@ def test_a_transformer_that_does_not_exist_is_listed_with_its_id(tmp_path, with_
     assert (area.meters["transformer"] == 0).all()
     issues = area.qa[area.qa["code"] == "unknown_transformer"]
     assert issues["id"].tolist() == ["m1", "m4"]
-    assert issues["row"].tolist() == [1, 4]
+    assert issues["row"].tolist() == [3, 6]  # lines of the file
     assert issues["detail"].str.contains('names transformer "T99"').all()
     assert any("2 of 6 meters name a transformer that is not among the usable ones" in note for note in area.notes)
 
@@ -231,7 +231,7 @@ def test_a_population_layer_of_points_is_refused(tmp_path):
 def test_single_rows_of_the_wrong_kind_are_listed(tmp_path):
     mixed = shapes(tmp_path, "w.gpkg", [LINE, LINE, POINT], highway=["residential"] * 3)
     area, _ = built(tmp_path, meters=meters(tmp_path), roads=mixed, max_bad_share=0.5)
-    assert area.listed[["layer", "row", "code"]].to_numpy().tolist() == [["roads", 2, "wrong_geometry"]]
+    assert area.listed[["layer", "row", "code"]].to_numpy().tolist() == [["roads", 3, "wrong_geometry"]]
 
 
 def test_meters_drawn_as_polygons_count_by_their_centroid(tmp_path):

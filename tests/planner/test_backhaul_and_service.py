@@ -7,7 +7,7 @@ from amiplan.channels.paths import Enclosure
 from amiplan.channels.technology import Exchanges, Outcome, Reason
 from amiplan.planner.backhaul import Backhaul, BackhaulKind, left_for_access, through_backhaul
 from amiplan.planner.positions import PositionMix, antenna_height_m
-from amiplan.planner.service import ServiceLevel
+from amiplan.planner.service import ServiceLevel, least_replications
 
 
 def two_meters() -> tuple[Exchanges, Outcome]:
@@ -105,3 +105,15 @@ def test_a_delay_beyond_the_window_serves_nobody() -> None:
 def test_an_empty_doubled_or_unknown_service_is_refused(services: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="at least one of register, daily_billing, profile"):
         ServiceLevel(services=services)
+
+
+@pytest.mark.parametrize(("asked", "available"), [(0.95, 1.0), (0.95, 0.995), (0.9, 1.0), (0.99, 0.999), (0.01, 0.9)])
+def test_from_the_least_replications_on_one_failing_draw_is_forgiven(asked, available):
+    least = least_replications(asked, available)
+    assert available * (least - 1) / least >= asked - 1e-9
+    assert least == 1 or available * (least - 2) / (least - 1) < asked
+
+
+@pytest.mark.parametrize(("asked", "available"), [(1.0, 1.0), (0.95, 0.95), (0.95, 0.5), (0.95, 0.0)])
+def test_where_no_number_of_replications_is_enough_none_is_asked_for(asked, available):
+    assert least_replications(asked, available) == 1

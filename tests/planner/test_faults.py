@@ -104,6 +104,17 @@ def test_a_place_that_does_not_exist_is_refused(street, faults, told):
         fault_pieces([one], area, replace(settings, faults=FaultSettings(**faults)))
 
 
+def test_a_refused_name_is_told_with_some_that_are_known():
+    asked = FaultSettings(area="T9")
+    with pytest.raises(ValueError, match=r"known are T0, T1, T2, T3, T4 and 2 more$"):
+        asked.check_names(["T6", "T1", "T0", "T3", "T4", "T2", "T5"])
+    with pytest.raises(ValueError, match=r"known are T1, T2$"):
+        asked.check_names(["T2", "T1"])
+    with pytest.raises(ValueError, match="the map has none"):
+        asked.check_names([])
+    FaultSettings().check_names([])
+
+
 def test_an_unknown_fault_is_refused():
     with pytest.raises(ValueError, match="name any of feeder_moved"):
         FaultSettings(which=("earthquake",))

@@ -273,10 +273,24 @@ def test_who_opens_no_cell_or_is_not_asked_to_has_none():
     assert cells_of([one], area, alone) == cells_of([one], area, fast) == []
 
 
+def test_each_service_has_a_row_of_its_own_and_frames_are_counted_once():
+    """A profile is longer than a register and comes behind all of them: pooled, the medians would say neither."""
+    piece = cell_of(TECH, feeder(6, phases=3), Draws(7), services=("register", "profile"))
+    day = cell_day(piece)
+    register, profile = cell_rows(piece)
+    assert (register["reads"], profile["reads"]) == ("register", "profile")
+    for number, row in enumerate((register, profile)):
+        assert row["n_exchanges"] == 6
+        assert row["latency_fast_s"] == round(float(np.median(piece.latency_s[number])), 1)
+        assert row["latency_packet_s"] == round(float(np.median(day.finished_s[number])), 1)
+    assert profile["latency_packet_s"] > 2 * register["latency_packet_s"]
+    assert (register["frames_sent"], profile["frames_sent"]) == (day.counters["frames_sent"], 0)
+
+
 def test_reads_on_demand_come_beside_the_daily_ones_and_only_they_where_nothing_else_is_asked():
     piece = cell_of(TECH, feeder(20, phases=3), Draws(7), services=("register", "on_demand"), window_s=DAY_S)
     daily, asked = cell_rows(piece)
-    assert (daily["reads"], asked["reads"]) == ("daily", "on_demand")
+    assert (daily["reads"], asked["reads"]) == ("register", "on_demand")
     assert daily["n_exchanges"] == 20
     assert 5 < asked["n_exchanges"] < 40
     assert asked["read_packet"] == 1.0

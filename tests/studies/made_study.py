@@ -12,7 +12,7 @@ from amiplan.channels.technology import Reason, Routes
 from amiplan.gis.area import LISTED_COLUMNS, CandidateSites, FeederNetwork, InputSource, ServiceArea
 from amiplan.gis.terrain import Terrain
 from amiplan.planner.packet import TIER_COLUMNS
-from amiplan.planner.tables import Deliveries, Links, Plan, StudyResult
+from amiplan.planner.tables import ByReplication, Deliveries, Links, Plan, StudyResult
 from amiplan.studies.study import KPI_COLUMNS, METER_COLUMNS, Study
 
 CRS = "EPSG:32632"
@@ -242,6 +242,14 @@ def made_result(name, area, candidates, services, dead, rng) -> StudyResult:
         hops=np.where(linked, 1 + (away > 250), 0).astype(np.int16),
         n_servers=linked.astype(np.int16),
         out_of_range_ratio=0.07,
+        by_replication=ByReplication(
+            read=p.sum(axis=1)[None, :],
+            attempts=(2.0 - p).sum(axis=1)[None, :],
+            n_routed=linked.sum()[None],
+            hops=np.where(linked, 1 + (away > 250), 0).sum()[None],
+            most_hops=np.where(linked, 1 + (away > 250), 0).max(initial=0)[None],
+            out_of_range=np.array([0.07]),
+        ),
     )
     links = np.arange(n, dtype=np.int32)
     paths = RadioPaths(
@@ -419,6 +427,6 @@ def _sessions(services: tuple[str, ...]) -> pd.DataFrame:
 
 def _tiers(technologies: tuple[str, ...]) -> pd.DataFrame:
     rows = [
-        (t, "T0", "daily", 40, 0.981, 0.975, -0.006, 0.047, 40.2, 41.0, 4310, 127, 118, 1) for t in technologies[:1]
+        (t, "T0", "register", 40, 0.981, 0.975, -0.006, 0.047, 40.2, 41.0, 4310, 127, 118, 1) for t in technologies[:1]
     ]
     return pd.DataFrame(rows, columns=list(TIER_COLUMNS))

@@ -199,6 +199,37 @@ def test_an_unknown_fixed_site_is_refused(folder: Path, capsys: pytest.CaptureFi
     assert "nowhere" in refused(folder, text, capsys)
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("key", "more", "named"),
+    [
+        ("area = 'T-XXX'", "", "faults.area = 'T-XXX' is no transformer of the map; known are T1"),
+        ("neighbour = 'T2'", "", "faults.neighbour = 'T2' is no transformer of the map; known are T1"),
+        ("neighbour = 'T1'", "", "is the area itself"),
+        ("area = 'T2'", "which = []", "faults.area = 'T2'"),
+    ],
+)
+def test_a_fault_at_a_place_that_does_not_exist_is_refused_before_anything_is_computed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    command: str, key: str, more: str, named: str,
+) -> None:  # fmt: skip
+    made.write_network(folder, 6)
+    monkeypatch.setattr("amiplan.studies.run.simulated", None)
+    arguments = [command, str(folder / "case.toml"), *(["-o", str(folder / "result")] if command == "run" else [])]
+    line = refused(folder, f"{GOOD_NETWORK}{G3}[faults]\n{key}\n{more}\n", capsys, *arguments)
+    assert f"case.toml: {named.split(' = ')[0]}" in line or named == "is the area itself"
+    assert named in line
+
+
+@pytest.mark.parametrize(("number", "said"), [(10, True), (22, True), (23, False), (45, False)])
+def test_few_replications_are_said(folder: Path, capsys: pytest.CaptureFixture[str], number: int, said: bool) -> None:
+    case = folder / "case.toml"
+    case.write_text(f"{GOOD_AREA}[technologies.lorawan]\n[simulation]\nreplications = {number}\n", encoding="utf-8")
+    assert main(["check", str(case)]) == 0
+    told = capsys.readouterr().out
+    assert (f"simulation.replications = {number}: so few" in told and "write 23 or more" in told) == said
+
+
 def write_line(folder: Path, row: int, **values: object) -> None:
     """The network of six meters with one of its twelve cables changed, or one more that repeats it."""
     made.write_network(folder, 6)
@@ -218,11 +249,11 @@ def write_line(folder: Path, row: int, **values: object) -> None:
             4,
             {"cable": "NAYY 4x15"},
             "",
-            ["row 4, cable main3", "'NAYY 4x15'", "nearest is 'NAYY 4x150'", "cable_types"],
+            ["row 5, cable main3", "'NAYY 4x15'", "nearest is 'NAYY 4x150'", "cable_types"],
         ),
-        (4, {"length_km": -0.01}, "", ["row 4, cable main3", "negative", "correct it"]),
-        (4, {"length_km": 0.0}, "", ["row 4, cable main3", "length is 0", 'zero_length_cables = "joint"']),
-        (12, {"cable_id": "more", "to_bus": "j6"}, "radial = true", ["row 12, cable more", "closes a loop", "radial"]),
+        (4, {"length_km": -0.01}, "", ["row 5, cable main3", "negative", "correct it"]),
+        (4, {"length_km": 0.0}, "", ["row 5, cable main3", "length is 0", 'zero_length_cables = "joint"']),
+        (12, {"cable_id": "more", "to_bus": "j6"}, "radial = true", ["row 13, cable more", "closes a loop", "radial"]),
     ],
 )
 def test_a_cable_that_cannot_be_is_refused_by_row(

@@ -21,8 +21,10 @@ NEEDS = "154.69 to 487.5 kHz has no allocation in DE (allowed is 3 to 148.5 kHz,
 def cure_row(meter_id, **known):
     row = dict.fromkeys(CURE_COLUMNS, "") | {
         "scenario": "typical", "technology": "g3_plc", "meter_id": meter_id, "site_id": "T1", "reason": "noise",
-        "p_read": 0.8, "missing_db": 4.2, "receiver": "itself", "source_db": 0.0, "source_share": 0.0,
+        "p_read": 0.8, "n_replications": 45, "unsure": False,
+        "missing_db": 4.2, "receiver": "itself", "source_db": 0.0, "source_share": 0.0,
         "emitted_db": 12.0, "n_tried": 2, "p_repeater": 0.8, "repeater_at": "x 1 m, y 2 m", "p_filter": np.nan,
+        "p_filter_elsewhere": np.nan, "n_fresh": 0, "p_fresh": np.nan, "p_fresh_cured": np.nan,
         "p_other_phase": np.nan, "p_other_band": 0.99, "band": "fcc", "band_needs": NEEDS, "band_lost": -1,
         "cure": "manual_read", "p_cured": 0.8,
     }  # fmt: skip
@@ -38,8 +40,10 @@ def mended(make_study):
     assert len(ids) == 2
     source = {"source_id": "M7", "source_where": "neighbour", "source_db": 31.4, "source_share": 1.0}
     filtered = {"p_filter": 0.99, "filter_at": "M7", "cure": "filter", "cure_at": "M7", "p_cured": 0.985}
+    filtered |= {"cure_host": "M7", "change": "a filter at M7", "n_fresh": 20, "p_fresh": 0.9, "p_fresh_cured": 0.94}
+    filtered |= {"p_read": 0.79, "unsure": True, "p_filter_elsewhere": 0.9947, "filter_elsewhere_at": "M9"}
     cures = pd.DataFrame([cure_row(ids[0], **source, **filtered), cure_row(ids[1])], columns=list(CURE_COLUMNS))
-    place = ("typical", "g3_plc", "filter", "T1", "M7", 500_010.0, 5_500_020.0, 1)
+    place = ("typical", "g3_plc", "filter", "T1", "M7", 500_010.0, 5_500_020.0, 1, ids[0])
     places = pd.DataFrame([place], columns=list(PLACE_COLUMNS))
     first = replace(study.results[0], cures=cures, places=places)
     return replace(study, results=(first, *study.results[1:])), ids
@@ -51,12 +55,14 @@ def test_the_report_tells_every_meter_and_every_change(mended):
     assert [row[0] for row in section["meters"].rows] == sorted(ids)
     first = next(row for row in section["meters"].rows if row[0] == ids[0])
     assert "M7 (neighbour), 31 dB" in first
-    assert "✓ 99.0 %, M7" in first
-    assert "Filter at the source of noise (M7)" in first
+    assert "✓ 99.0 %, M7; at M9 0.5 points more" in first
+    assert "A filter at M7" in first
+    assert "79.0 % ?" in first
+    assert "90.0 % to 94.0 %" in first
     other = next(row for row in section["meters"].rows if row[0] == ids[1])
     assert "none stands out" in other
     assert "80.0 %, x 1 m, y 2 m" in other
-    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", "1"),)
+    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1"),)
     assert section["n_left_out"] == 0
 
 
@@ -64,8 +70,14 @@ def test_the_sentences_count_what_mends(mended):
     study, _ = mended
     lines = cure_sections(study)[0]["sentences"]
     assert lines[0].startswith("2 of ")
-    assert "repeater 0, filter at the source 1, other phase 0, other band 2" in lines[0]
-    assert "together 1 of them are served; 1 are left" in lines[1]
+    assert "repeater 0, filter at the source 1, other band 2; other phase could not be tried." in lines[0]
+    assert "together 1 of them are served on the draws on which they were chosen; 1 are left" in lines[1]
+    assert (
+        "Judged on 20 fresh draws that had no part in the choice, the 1 meters with a change are read 90.0 %"
+        in lines[2]
+    )
+    assert "without it and 94.0 % with all changes; on the draws of the study it was 79.0 % and 98.5 %" in lines[2]
+    assert "1 of the meters looked into are marked ?: with 45 replications" in lines[3]
     assert any("needs leave first: fcc; it is not chosen" in line for line in lines)
 
 
@@ -89,8 +101,12 @@ def test_files_layer_and_explanation(mended, tmp_path):
     assert "without the devices at M7 (neighbour) the signal would stand 31 dB higher there" in text
     assert "a repeater at x 1 m, y 2 m: 80.0 %; a filter at M7: 99.0 % (enough)" in text
     assert f"That band needs leave: {NEEDS}." in text
-    assert "Chosen: M7; with all that is chosen in its area 98.5 %." in text
+    assert "a filter at M7: 99.0 % (enough); a filter at M9 instead: 99.5 % (enough)" in text
+    assert "Chosen for it: a filter at M7; with all that is chosen in its area 98.5 % on the draws" in text
+    assert "On 20 fresh ones 90.0 % before, 94.0 % with it." in text
+    assert "With 45 replications this cannot be told from served" in text
     nothing = explanation(tmp_path / "result", ids[1])
-    assert "Chosen:" not in nothing
+    assert "Chosen" not in nothing
+    assert "cannot be told" not in nothing
     report = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
     assert "What would mend the power line" in report

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 from amiplan.studies.explain import explanation
 from amiplan.studies.export import write_results
@@ -84,3 +85,16 @@ def test_a_folder_without_results_is_refused(tmp_path):
 def test_the_words_are_there_without_the_run_record(study, folder, tmp_path):
     (tmp_path / "meters.parquet").write_bytes((folder / "meters.parquet").read_bytes())
     assert "\ng3_plc: " in explanation(tmp_path, study.area.meters.meter_id[0])
+
+
+def test_what_was_drawn_or_replaced_is_told_in_words(study, folder, tmp_path):
+    meter = study.area.meters.meter_id[0]
+    rows = pd.read_parquet(folder / "meters.parquet")
+    for flag, words in (
+        ("", ["Its record is as given."]),
+        ("phase", ["Inferred, not given: phase (drawn anew in each replication of a power line); what follows"]),
+        ("unknown_kind+feeder_node", ["it counts as house), feeder node; what follows rests on that"]),
+    ):
+        rows.assign(data_flag=flag).to_parquet(tmp_path / "meters.parquet")
+        text = explanation(tmp_path, meter)
+        assert all(word in text for word in words)

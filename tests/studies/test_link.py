@@ -63,6 +63,28 @@ def test_what_is_wrong_is_named_with_the_fix(pairs, text):
         link_text("g3_plc", pairs, as_json=False)
 
 
+def test_a_text_needs_no_quotes():
+    plain, quoted = (link_text("prime", [f"version={one}", "distance_m=50"], as_json=False) for one in ("1.4", '"1.4"'))
+    assert plain == quoted
+    for value in ("1.5", '"1.5"', "'1.5'"):
+        with pytest.raises(UserError, match=r"version '1\.5' is unknown"):
+            link_text("prime", [f"version={value}"], as_json=False)
+
+
+def test_an_unknown_version_is_told_with_the_known_ones():
+    with pytest.raises(UserError, match=r"'1\.5' is unknown; write one of 1\.3\.6, 1\.4"):
+        link_text("prime", ["version=1.5"], as_json=False)
+
+
+def test_lists_and_numbers_are_written_as_in_a_case_file():
+    share = link_text("g3_plc", ["region_share=[0.5, 0.25, 0.25]"], as_json=True)
+    assert json.loads(share)["mode_up"] != ""
+    with pytest.raises(UserError, match="list of numbers"):
+        link_text("g3_plc", ["region_share=half"], as_json=False)
+    with pytest.raises(UserError, match="true or false"):
+        link_text("g3_plc", ["coherent=yes"], as_json=False)
+
+
 def test_radio_links_know_no_severity():
     with pytest.raises(UserError, match="severity"):
         link_text("wisun_fan", ["severity=harsh"], as_json=False)

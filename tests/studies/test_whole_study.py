@@ -80,7 +80,9 @@ def test_shuffled_rows_give_equal_results(street: Path, study: Study, tmp_path: 
 def test_the_packet_tier_carried_bytes(study: Study) -> None:
     rows = study.tiers[study.tiers["technology"] == "g3_plc"]
     assert rows["n_exchanges"].sum() >= 2
-    assert (rows["frames_sent"] > rows["n_exchanges"]).all()
+    cells = rows.groupby("cell")[["frames_sent", "n_exchanges"]].sum()
+    assert (cells["frames_sent"] > cells["n_exchanges"]).all()
+    assert set(rows["reads"]) == set(study.results[0].deliveries.services)
     assert (rows["read_packet"] > 0).all()
 
 
