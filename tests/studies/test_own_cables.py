@@ -95,7 +95,7 @@ def test_own_types_stand_among_the_assumptions(folder: Path) -> None:
 def test_the_class_of_a_customer_is_the_kind_of_the_meter_table(folder: Path) -> None:
     assert CUSTOMER_CLASSES == KINDS
     text = (folder / "meters.csv").read_text().splitlines()
-    kinds = ["kind", "house", "shop", "farm", "school", "factory", "antenna"]
+    kinds = ["kind", "house", "shop", "farm", "school", "factory", "other"]
     (folder / "meters.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(text, kinds, strict=True)))
     case = made.made_case(folder, {"g3_plc": {}})
     area, candidates = area_of(case)
