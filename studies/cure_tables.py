@@ -14,12 +14,10 @@ from .report_tables import REMEDY_WORDS, Table
 from .states import count, slug
 from .study import Study
 from .styles import BY_WORD
-from .words import percent
+from .words import first_few, percent
 
 MOST_ROWS = 200
 """Meters that a table shows, the least read first; all of them stand in cures.csv."""
-MOST_NAMED = 5
-"""Meters that are named for the sake of which a change is made; of more, the rest is counted."""
 TRIED = {
     "p_repeater": "Repeater",
     "p_filter": "Filter at the source",
@@ -197,15 +195,8 @@ def place_lines(places: pd.DataFrame) -> Table:
     head = ("Change", "Area", "Where", "For whose sake", "Meters it mends")
     lines = tuple(
         (REMEDY_WORDS.get(str(row["cure"]), str(row["cure"])), str(row["site_id"]), str(row["at"]),
-         _named(str(row["meters"])), count(row["n_meters"]))
+         first_few(str(row["meters"]).split(", ")), count(row["n_meters"]))
         for row in places.to_dict("records")
     )  # fmt: skip
     foot = (f"{count(len(places))} changes", "", "", "", count(int(places["n_meters"].sum())))
     return Table("Changes that are chosen and paid for", head, lines, (False, False, False, False, True), foot)
-
-
-def _named(meters: str) -> str:
-    """The first meters of a list; of more, the rest is counted."""
-    names = meters.split(", ")
-    more = f" and {count(len(names) - MOST_NAMED)} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more

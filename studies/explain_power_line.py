@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..planner.cure_words import DECIDED_ON_SITE, from_site
-from .words import percent
+from .words import first_few, percent
 
 _TRIED = (
     ("repeater", "repeater_at", "a repeater at {}"),
@@ -20,8 +20,6 @@ _TRIED = (
     ("other_phase", "phase", "another phase ({})"),
     ("other_band", "band", "the band {}"),
 )
-_MOST_NAMED = 5
-"""Meters that are named for the sake of which a change is made; of more, the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,7 @@ def _made_here(rows: pd.DataFrame) -> list[str]:
     lines = []
     for change, some in rows.groupby("change", sort=False):
         names = some["meter_id"].tolist()
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        lines.append(f"Chosen here: {change}, for {', '.join(names[:_MOST_NAMED])}{more}.")
+        lines.append(f"Chosen here: {change}, for {first_few(names)}.")
     return lines
 
 

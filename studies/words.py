@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 NONE = "–"
 """Where there is nothing to say."""
+MOST_NAMED = 5
+"""Names of a list that are said; of more, the rest is counted."""
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are.
+
+    >>> first_few(["a", "b"]), first_few(list("abcdefg"))
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def percent(share: Any) -> str:
