@@ -34,7 +34,7 @@ PLACE_COLUMNS = ("scenario", "technology", "cure", "site_id", "at", "x_m", "y_m"
 
 
 BETTER_FROM = 0.0005
-"""Probability from which on a filter elsewhere is said to be better than what it is compared with."""
+"""Gain in probability from which on a change is said to help, or to be better than what it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
             "p_fresh_cured": one.fresh.after[meter],
         }
         source = int(limits.source[i])
-        rows.append(row | _best_of_each_kind(one, meter) | _filters(one, meter, source, float(before[meter])))
+        now = float(before[meter])
+        rows.append(row | _best_of_each_kind(one, meter, now) | _filters(one, meter, source, now))
     return rows
 
 
@@ -129,11 +130,13 @@ def _change_of(patch: Patch, change: Change | None) -> dict[str, str]:
     }
 
 
-def _best_of_each_kind(one: Mending, meter: int) -> dict[str, Any]:
-    """The best option of each kind for one meter: probability with it, and where or what it is."""
+def _best_of_each_kind(one: Mending, meter: int, before: float) -> dict[str, Any]:
+    """The best option of each kind for one meter: probability with it, and where or what it is where it helps."""
     out: dict[str, Any] = {"band_needs": "", "band_lost": -1}
     for kind, place in ((REPEATER, "repeater_at"), (OTHER_PHASE, "phase"), (OTHER_BAND, "band")):
         best, p_best = _best([option for option in one.options if option.kind == kind], meter)
+        if p_best < before + BETTER_FROM:
+            best = None
         out |= {f"p_{kind}": p_best, place: at_words(one.patch, best.change) if best is not None else ""}
         if kind == OTHER_BAND and best is not None:
             out |= {"band_needs": best.needs, "band_lost": best.n_lost}

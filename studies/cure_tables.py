@@ -178,12 +178,12 @@ def _source(row: dict[Any, Any]) -> str:
 
 
 def _tried(row: dict[Any, Any], name: str, level: float) -> str:
-    """Probability with a change, and where; a mark where it reaches the service level; a better filter elsewhere."""
+    """Probability with a change, and where it helps; a mark where it is enough; a better filter elsewhere."""
     if pd.isna(row[name]):
         return _NONE
     place = str(row[{"p_repeater": "repeater_at", "p_filter": "filter_at", "p_other_phase": "phase",
                      "p_other_band": "band"}[name]])  # fmt: skip
-    told = f"{'✓ ' if row[name] >= level else ''}{percent(row[name])}, {place}"
+    told = f"{'✓ ' if row[name] >= level else ''}{percent(row[name])}, {place or 'none tried helps'}"
     if name == "p_filter" and pd.notna(row["p_filter_elsewhere"]):
         better = row["p_filter_elsewhere"] - row["p_filter"]
         told += f"; at {row['filter_elsewhere_at']} {100 * better:.1f} points more"

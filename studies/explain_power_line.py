@@ -14,12 +14,13 @@ from ..planner.cure_words import DECIDED_ON_SITE, from_site
 from .words import first_few, percent
 
 _TRIED = (
-    ("repeater", "repeater_at", "a repeater at {}"),
-    ("filter", "filter_at", "a filter at {}"),
-    ("filter_elsewhere", "filter_elsewhere_at", "a filter at {} instead"),
-    ("other_phase", "phase", "another phase ({})"),
-    ("other_band", "band", "the band {}"),
+    ("repeater", "repeater_at", "a repeater at {}", "a repeater at any place tried"),
+    ("filter", "filter_at", "a filter at {}", ""),
+    ("filter_elsewhere", "filter_elsewhere_at", "a filter at {} instead", ""),
+    ("other_phase", "phase", "another phase ({})", "any other phase"),
+    ("other_band", "band", "the band {}", "any other band"),
 )
+"""Kinds of changes, their column of where it is, their words, and the words where none of that kind helps."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
             f"signal would stand {row['source_db']:.0f} dB higher there, mean over the failing draws."
         )
     tried = [
-        f"{words.format(row[place])}: {percent(row[f'p_{kind}'])}{' (enough)' if row[f'p_{kind}'] >= level else ''}"
-        for kind, place, words in _TRIED
+        f"{words.format(row[place]) if pd.notna(row[place]) else none}: {percent(row[f'p_{kind}'])}"
+        f"{' (enough)' if row[f'p_{kind}'] >= level else ''}"
+        for kind, place, words, none in _TRIED
         if pd.notna(row[f"p_{kind}"])
     ]
     if tried:

@@ -22,7 +22,7 @@ from amiplan.planner.cure_fresh import cannot_be_told, on_fresh_draws
 from amiplan.planner.cure_minimal import Choice, minimal, without_dearer_than_modules
 from amiplan.planner.cure_phases import moved_alone
 from amiplan.planner.cure_prices import cure_prices
-from amiplan.planner.cure_rows import Settled, settled
+from amiplan.planner.cure_rows import BETTER_FROM, Settled, settled
 from amiplan.planner.cure_trials import Ground, Trial, p_read_with, trial
 from amiplan.planner.cures import Mending, mending_of
 from amiplan.planner.economics import Economics
@@ -198,6 +198,18 @@ def test_a_filter_at_the_source_is_told_before_a_better_one_elsewhere() -> None:
     assert (rows["filter_elsewhere_at"] == "m0").all()
     assert (rows["p_filter_elsewhere"] >= 0.95).all()
     assert (rows_of(found).meters["filter_elsewhere_at"] == "").all()
+
+
+def test_a_place_is_named_only_where_it_helps() -> None:
+    found = loud_street()
+    before = found.patch.p_arrive.mean(axis=0, dtype=np.float64).min(axis=0)[found.patch.unserved]
+    idle = tuple(replace(one, p_read=found.patch.p_arrive.mean(axis=0)) for one in found.options)
+    rows = rows_of(found).meters
+    alike = rows_of(replace(found, options=idle, chosen=(), option=np.full_like(found.option, -1))).meters
+    for kind, place in (("repeater", "repeater_at"), ("other_phase", "phase"), ("other_band", "band")):
+        helps = rows[f"p_{kind}"].to_numpy() >= before + BETTER_FROM
+        assert (rows[place] != "").tolist() == helps.tolist()
+        assert (alike[place] == "").all()
 
 
 def test_a_share_of_few_draws_cannot_be_told_from_the_level() -> None:

@@ -23,7 +23,7 @@ def cure_row(meter_id, **known):
         "scenario": "typical", "technology": "g3_plc", "meter_id": meter_id, "site_id": "T1", "reason": "noise",
         "p_read": 0.8, "n_replications": 45, "unsure": False,
         "missing_db": 4.2, "receiver": "itself", "source_db": 0.0, "source_share": 0.0,
-        "emitted_db": 12.0, "n_tried": 2, "p_repeater": 0.8, "repeater_at": "x 1 m, y 2 m", "p_filter": np.nan,
+        "emitted_db": 12.0, "n_tried": 2, "p_repeater": 0.83, "repeater_at": "x 1 m, y 2 m", "p_filter": np.nan,
         "p_filter_elsewhere": np.nan, "n_fresh": 0, "p_fresh": np.nan, "p_fresh_cured": np.nan,
         "p_other_phase": np.nan, "p_other_band": 0.99, "band": "fcc", "band_needs": NEEDS, "band_lost": -1,
         "cure": "manual_read", "p_cured": 0.8,
@@ -42,7 +42,10 @@ def mended(make_study):
     filtered = {"p_filter": 0.99, "filter_at": "M7", "cure": "filter", "cure_at": "M7", "p_cured": 0.985}
     filtered |= {"cure_host": "M7", "change": "a filter at M7", "n_fresh": 20, "p_fresh": 0.9, "p_fresh_cured": 0.94}
     filtered |= {"p_read": 0.79, "unsure": True, "p_filter_elsewhere": 0.9947, "filter_elsewhere_at": "M9"}
-    cures = pd.DataFrame([cure_row(ids[0], **source, **filtered), cure_row(ids[1])], columns=list(CURE_COLUMNS))
+    cures = pd.DataFrame(
+        [cure_row(ids[0], **source, **filtered), cure_row(ids[1], p_repeater=0.8, repeater_at="")],
+        columns=list(CURE_COLUMNS),
+    )
     place = ("typical", "g3_plc", "filter", "T1", "M7", 500_010.0, 5_500_020.0, 1, ids[0])
     places = pd.DataFrame([place], columns=list(PLACE_COLUMNS))
     first = replace(study.results[0], cures=cures, places=places)
@@ -61,7 +64,8 @@ def test_the_report_tells_every_meter_and_every_change(mended):
     assert "90.0 % to 94.0 %" in first
     other = next(row for row in section["meters"].rows if row[0] == ids[1])
     assert "none stands out" in other
-    assert "80.0 %, x 1 m, y 2 m" in other
+    assert "80.0 %, none tried helps" in other
+    assert "83.0 %, x 1 m, y 2 m" in first
     assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1"),)
     assert section["n_left_out"] == 0
 
@@ -99,13 +103,14 @@ def test_files_layer_and_explanation(mended, tmp_path):
     assert (layer.geometry.x[0], layer.geometry.y[0]) == (500_010.0, 5_500_020.0)
     text = explanation(tmp_path / "result", ids[0])
     assert "without the devices at M7 (neighbour) the signal would stand 31 dB higher there" in text
-    assert "a repeater at x 1 m, y 2 m: 80.0 %; a filter at M7: 99.0 % (enough)" in text
+    assert "a repeater at x 1 m, y 2 m: 83.0 %; a filter at M7: 99.0 % (enough)" in text
     assert f"That band needs leave: {NEEDS}." in text
     assert "a filter at M7: 99.0 % (enough); a filter at M9 instead: 99.5 % (enough)" in text
     assert "Chosen for it: a filter at M7; with all that is chosen in its area 98.5 % on the draws" in text
     assert "On 20 fresh ones 90.0 % before, 94.0 % with it." in text
     assert "With 45 replications this cannot be told from served" in text
     nothing = explanation(tmp_path / "result", ids[1])
+    assert "read by the deadline with a repeater at any place tried: 80.0 %; the band fcc" in nothing
     assert "Chosen" not in nothing
     assert "cannot be told" not in nothing
     report = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
