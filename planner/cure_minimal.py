@@ -1,9 +1,9 @@
-"""A choice of changes made smaller: dearer ones than cellular modules go, and those without which nobody is lost."""
+"""A choice of changes made smaller: those go that cost more than doing without them, and those that nobody needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from .cure_checks import lost_meters, whole_trial
 from .cure_options import Option
 from .cure_trials import Trial, cured, p_read_with
 from .patches import Patch
-from .remedies import CELLULAR
 
 Array = NDArray[Any]
 
@@ -25,40 +24,44 @@ class Choice:
 
     chosen : rows of the options;  option : (n_unserved,) which of them mends each meter, -1 for none
     p_read : (n_services, n) with all of them in place
+    dear : (n_unserved,) bool, could be mended, but for more than without
     """
 
     chosen: tuple[int, ...]
     option: Array
     p_read: Array
+    dear: Array
 
 
-def without_dearer_than_modules(
-    patch: Patch, options: Sequence[Option], choice: Choice, prices: dict[str, float], cellular: Array
+def without_dear_ones(
+    patch: Patch, options: Sequence[Option], choice: Choice, prices: dict[str, float], instead: Array
 ) -> Choice:
-    """Without the changes for which modules in all their meters are cheaper; solved anew where one goes.
+    """Without the changes that cost more than what their meters get instead; solved anew where one goes.
 
     Parameters
     ----------
-    cellular : (n_unserved,) bool, an operator's network of the study serves the meter
+    instead : (n_unserved,) price of a cellular module or of reading by hand, as in ``prices``
 
     Where a served meter would be lost without them, they stay.
     """
     option = choice.option.copy()
     for one in choice.chosen:
         mine = option == one
-        if prices[options[one].kind] > mine.sum() * prices[CELLULAR] and cellular[mine].all():
+        if prices[options[one].kind] > instead[mine].sum():
             option[mine] = -1
     dropped = np.setdiff1d(choice.option, option)
     kept = tuple(one for one in choice.chosen if one not in dropped)
     if kept == choice.chosen:
         return choice
+    dear = choice.dear | (option != choice.option)
     if not kept:
-        return Choice((), option, patch.p_arrive.mean(axis=0, dtype=np.float64))
+        return Choice((), option, patch.p_arrive.mean(axis=0, dtype=np.float64), dear)
     changes = [options[one].change for one in kept]
     tried = whole_trial(patch, changes, patch.replications)
     if lost_meters(patch, changes, tried):
         return choice
-    return counted(patch, options, kept, option, tried)
+    found = counted(patch, options, kept, option, tried)
+    return replace(found, dear=dear & (found.option < 0))
 
 
 def counted(patch: Patch, options: Sequence[Option], chosen: tuple[int, ...], option: Array, tried: Trial) -> Choice:
@@ -68,12 +71,13 @@ def counted(patch: Patch, options: Sequence[Option], chosen: tuple[int, ...], op
     that mends most.
     """
     p_read = p_read_with(patch, tried)
+    nobody = np.zeros(patch.unserved.size, bool)
     holds = cured(patch, p_read)[patch.unserved]
     known = np.where(np.isin(option, chosen), option, -1)
     most = int(np.bincount(known[known >= 0]).argmax()) if (known >= 0).any() else chosen[0]
     alone = np.stack([options[one].cures[patch.unserved] for one in chosen])
     other = np.where(alone.any(axis=0), np.array(chosen)[alone.argmax(axis=0)], most)
-    return Choice(chosen, np.where(holds, np.where(known < 0, other, known), -1), p_read)
+    return Choice(chosen, np.where(holds, np.where(known < 0, other, known), -1), p_read, nobody)
 
 
 def minimal(patch: Patch, options: Sequence[Option], choice: Choice) -> Choice:
@@ -102,8 +106,8 @@ def _fewer(patch: Patch, options: Sequence[Option], choice: Choice, group: Seque
     tried = still_mended(patch, changes, patch.unserved[mended], patch.unserved[np.isin(choice.option, group)])
     if tried is not None and not lost_meters(patch, changes, tried):
         if rest:
-            return counted(patch, options, rest, choice.option, tried)
-        return Choice((), np.full_like(choice.option, -1), p_read_with(patch, tried))
+            return replace(counted(patch, options, rest, choice.option, tried), dear=choice.dear)
+        return replace(choice, chosen=(), option=np.full_like(choice.option, -1), p_read=p_read_with(patch, tried))
     half = len(group) // 2
     for part in (group[:half], group[half:]) if half else ():
         choice = _fewer(patch, options, choice, part)

@@ -14,7 +14,7 @@ from .cure_limits import Limits
 from .cure_phases import moved_alone
 from .cure_trials import Ground, Trial, cured, p_read_with, trial
 from .other_bands import other_bands
-from .patches import Patch
+from .patches import Patch, failing
 from .remedies import FILTER, OTHER_BAND, OTHER_PHASE, REPEATER
 from .repeater_places import candidate_places, repeater_trials
 
@@ -65,12 +65,20 @@ def _repeaters(ground: Ground) -> list[Option]:
 
 
 def _filters(ground: Ground, limits: Limits) -> list[Option]:
-    """A filter at each customer that is named as a source."""
+    """A filter at each customer that is named as a source.
+
+    Tried where the meters it is meant for fail; where it costs one of them a draw that was good, in all replications,
+    since one good draw of two says nothing about the rest.
+    """
     patch, found = ground.patch, []
     for host in np.unique(limits.source[limits.source >= 0]).tolist():
-        rows = ground.worth(patch.unserved[limits.source == host])
+        meant = patch.unserved[limits.source == host]
+        rows = ground.worth(meant)
         paths, _ = changed(patch, [Filter(host)], 0)
-        found.append(_option(patch, FILTER, Filter(host), trial(ground, paths, rows)))
+        tried = trial(ground, paths, rows)
+        if (failing(tried.p_arrive)[:, meant] & ~ground.fails[rows][:, meant]).any():
+            tried = trial(ground, paths, np.arange(patch.replications.size))
+        found.append(_option(patch, FILTER, Filter(host), tried))
     return found
 
 

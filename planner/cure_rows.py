@@ -26,11 +26,15 @@ CURE_COLUMNS = (
     "receiver", "source_id", "source_where", "source_db", "source_share", "emitted_db", "n_tried", "p_repeater",
     "repeater_at", "p_filter", "filter_at", "p_filter_elsewhere", "filter_elsewhere_at", "p_other_phase", "phase",
     "p_other_band", "band", "band_needs", "band_lost", "other_media", "cure", "cure_at", "cure_host", "change",
-    "p_cured", "n_fresh", "p_fresh", "p_fresh_cured",
+    "p_cured", "not_chosen", "n_fresh", "p_fresh", "p_fresh_cured",
 )  # fmt: skip
 """Columns of ``cures.csv``; see `cure_rows`."""
-PLACE_COLUMNS = ("scenario", "technology", "cure", "site_id", "at", "x_m", "y_m", "n_meters", "meters")
-"""Columns of the layer ``sites_proposed``: changes that are chosen, with the meters each of them mends."""
+PLACE_COLUMNS = ("scenario", "technology", "cure", "site_id", "at", "x_m", "y_m", "n_meters", "meters", "price")
+"""Columns of the layer ``sites_proposed``: changes that are chosen, the meters each of them mends, and what each costs
+in the study's currency, see `cure_prices`."""
+
+DEAR, NOT_TOGETHER = "costs more than this", "does not hold beside what is chosen for others"
+"""Why a change that is enough alone is not chosen."""
 
 
 BETTER_FROM = 0.0005
@@ -53,11 +57,18 @@ class Settled:
     n_computed: dict[str, int]
 
 
-def settled(mendings: Sequence[Mending], elsewhere: dict[str, Array], cellular: Array, scenario: str) -> Settled:
+def settled(
+    mendings: Sequence[Mending],
+    elsewhere: dict[str, Array],
+    cellular: Array,
+    scenario: str,
+    prices: dict[str, float],
+) -> Settled:
     """Remedies and rows of all areas of one technology.
 
     Parameters
     ----------
+    prices : of one change of each kind, see `cure_prices`
     elsewhere : other technologies of the study by label, each with the meters it serves, (n_meters,) bool
     cellular : (n_meters,) bool, an operator's network of the study serves the meter
 
@@ -67,11 +78,11 @@ def settled(mendings: Sequence[Mending], elsewhere: dict[str, Array], cellular: 
     rows, places = [], []
     for one in mendings:
         own = one.patch.meter[one.patch.unserved]
-        kinds = [one.options[i].kind if i >= 0 else "" for i in one.option]
+        kinds = [one.options[i].kind if i >= 0 else "" for i in one.choice.option]
         words = np.array(kinds, dtype=object)
         remedy[own] = np.where(words != "", words, np.where(cellular[own], CELLULAR, MANUAL))
         rows += _rows_of(one, remedy, elsewhere)
-        places += _places_of(one)
+        places += _places_of(one, prices)
     head = {"scenario": scenario, "technology": mendings[0].patch.technology.name if mendings else ""}
     meters = pd.DataFrame([{**head, **row} for row in rows], columns=list(CURE_COLUMNS))
     table = pd.DataFrame([{**head, **row} for row in places], columns=list(PLACE_COLUMNS))
@@ -89,7 +100,7 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
     rows = []
     for i, meter in enumerate(patch.unserved.tolist()):
         whole = int(patch.meter[meter])
-        option = int(one.option[i])
+        option = int(one.choice.option[i])
         row: dict[str, Any] = {
             "meter_id": str(patch.meter_id[meter]),
             "site_id": patch.site_id,
@@ -108,7 +119,8 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
             "other_media": ", ".join(label for label, serves in elsewhere.items() if serves[whole]),
             "cure": str(remedy[whole]),
             **_change_of(patch, one.options[option].change if option >= 0 else None),
-            "p_cured": one.p_read[:, meter].min() if option >= 0 else before[meter],
+            "p_cured": one.choice.p_read[:, meter].min() if option >= 0 else before[meter],
+            "not_chosen": _not_chosen(one, i),
             "n_fresh": one.fresh.n,
             "p_fresh": one.fresh.before[meter],
             "p_fresh_cured": one.fresh.after[meter],
@@ -117,6 +129,15 @@ def _rows_of(one: Mending, remedy: Array, elsewhere: dict[str, Array]) -> list[d
         now = float(before[meter])
         rows.append(row | _best_of_each_kind(one, meter, now) | _filters(one, meter, source, now))
     return rows
+
+
+def _not_chosen(one: Mending, i: int) -> str:
+    """Why nothing is chosen for a row of the unserved meters though something allowed is enough alone; else empty."""
+    meter = one.patch.unserved[i]
+    enough = any(option.cures[meter] and option.allowed for option in one.options)
+    if one.choice.option[i] >= 0 or not enough:
+        return ""
+    return DEAR if one.choice.dear[i] else NOT_TOGETHER
 
 
 def _change_of(patch: Patch, change: Change | None) -> dict[str, str]:
@@ -189,10 +210,11 @@ def _nearest(one: Mending) -> int:
     return int(paths.from_node[rows[np.argmin(paths.distance_m[rows])]]) if rows.size else -1
 
 
-def _places_of(one: Mending) -> list[dict[str, Any]]:
+def _places_of(one: Mending, prices: dict[str, float]) -> list[dict[str, Any]]:
     patch, rows = one.patch, []
-    for chosen in one.chosen:
+    for chosen in one.choice.chosen:
         option, paths = one.options[chosen], patch.paths
+        mine = one.choice.option == chosen
         change = option.change
         if isinstance(change, Repeater):
             node = change.place
@@ -208,8 +230,9 @@ def _places_of(one: Mending) -> list[dict[str, Any]]:
                 "at": at_words(patch, change),
                 "x_m": float(patch.feeder_x_m[node]),
                 "y_m": float(patch.feeder_y_m[node]),
-                "n_meters": int((one.option == chosen).sum()),
-                "meters": ", ".join(str(name) for name in patch.meter_id[patch.unserved[one.option == chosen]]),
+                "n_meters": int(mine.sum()),
+                "meters": ", ".join(str(name) for name in patch.meter_id[patch.unserved[mine]]),
+                "price": prices[option.kind],
             }
         )
     return rows

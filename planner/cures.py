@@ -7,14 +7,15 @@ the cheapest set of changes that holds with all of them in place and needs each 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cure_choice import choice_of
+from .cure_choice import choices_of
 from .cure_fresh import Fresh, on_fresh_draws
 from .cure_limits import Limits, limits_of
+from .cure_minimal import Choice
 from .cure_options import Option, options_of
 from .cure_trials import Ground
 from .patches import Patch
@@ -26,30 +27,41 @@ Array = NDArray[Any]
 class Mending:
     """Everything found out about one area.
 
-    chosen : rows of ``options`` that are built;  option : (n_unserved,) which of them mends each meter, -1 for none
-    p_read : (n_services, n) with all chosen ones in place, on the draws they were chosen on;  fresh : on others
+    choice : the changes that are made, with rows of ``options``, judged on the draws they were chosen on
+    fresh : the area with them on others
     """
 
     patch: Patch
     limits: Limits
     options: tuple[Option, ...]
-    chosen: tuple[int, ...]
-    option: Array
-    p_read: Array
+    choice: Choice
     fresh: Fresh
 
 
-def mending_of(patch: Patch, prices: dict[str, float], cellular: Array) -> Mending:
+class Mendings(NamedTuple):
+    """One area with either thing that becomes of meters that no change mends; the same object where they agree."""
+
+    modules: Mending
+    by_hand: Mending
+
+
+def mendings_of(patch: Patch, prices: dict[str, float], cellular: Array) -> Mendings:
     """Find out what mends the unserved meters of one area.
 
     Parameters
     ----------
-    prices : of one change of each kind and of a cellular module, see `cure_prices`
+    prices : of one change of each kind, of a cellular module and of reading by hand, see `cure_prices`
     cellular : (n_meters,) bool of the whole, an operator's network of the study serves the meter
     """
     ground = Ground.of(patch)
     limits = limits_of(ground)
     options = options_of(ground, limits)
-    made = choice_of(patch, options, prices, np.asarray(cellular[patch.meter[patch.unserved]]))
-    fresh = on_fresh_draws(patch, [options[one].change for one in made.chosen])
-    return Mending(patch, limits, options, made.chosen, made.option, made.p_read, fresh)
+    mixed, alone = choices_of(patch, options, prices, np.asarray(cellular[patch.meter[patch.unserved]]))
+    by_hand = _judged(patch, limits, options, alone)
+    return Mendings(by_hand if mixed is alone else _judged(patch, limits, options, mixed), by_hand)
+
+
+def _judged(patch: Patch, limits: Limits, options: tuple[Option, ...], choice: Choice) -> Mending:
+    """A choice with its area on fresh draws."""
+    changes = [options[one].change for one in choice.chosen]
+    return Mending(patch, limits, options, choice, on_fresh_draws(patch, changes))

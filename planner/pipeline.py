@@ -1,4 +1,4 @@
-"""One technology from the map to what arrives: links, sites, simulation, and after all technologies the remedies."""
+"""One technology from the map to what arrives: links, sites, simulation."""
 
 from __future__ import annotations
 
@@ -13,26 +13,16 @@ from numpy.typing import NDArray
 
 from ..channels.technology import Exchanges, Siting, Technology
 from ..gis.area import CandidateSites, ServiceArea
-from .area_rows import area_kpis, area_rows
-from .catalogue import Catalogue
-from .cost import cash_flows, summary
-from .cure_prices import cure_prices
-from .cure_rows import Settled, settled
-from .cures import Mending, mending_of
-from .economics import Economics
+from .area_rows import area_rows
 from .exchanges import Speakers, exchanges_of
 from .feeders import feeders_of
-from .kpis import kpi_rows, meter_rows
 from .links import links_of, worth_drawing
-from .network_quantities import network_quantities
 from .patches import Patch, patches_of
-from .quantities import quantity_rows
-from .remedies import NONE, first_remedies
 from .replicate import Replication
 from .settings import PlannerSettings
 from .simulate import Share, Task, share_of, simulate, together
 from .siting import Choice, SitingModel, given_sites
-from .tables import Deliveries, Feeders, Links, Plan, StudyResult
+from .tables import Deliveries, Feeders, Links
 
 Array = NDArray[Any]
 
@@ -226,93 +216,3 @@ def _expected_reads(
     trial = replace(settings.simulation, replications=settings.siting.replications)
     done = simulate(replace(_task(technology, links, exchanges, choice, settings), settings=trial))
     return float(done.deliveries.p_read_deadline.min(axis=0).sum())
-
-
-def cellular_serves(all_carried: list[Carried], n_meters: int) -> Array:
-    """(n_meters,) bool: some operator technology of the study serves the meter in all services."""
-    serves = np.zeros(n_meters, bool)
-    for one in all_carried:
-        if one.technology.siting is Siting.OPERATOR_CELL:
-            serves |= one.deliveries.served.all(axis=0)
-    return serves
-
-
-def served_elsewhere(one: Carried, all_carried: list[Carried]) -> dict[str, Array]:
-    """Other technologies of the study, by label, and the meters that each of them serves in all services."""
-    return {
-        other.technology.label: np.asarray(other.deliveries.served.all(axis=0))
-        for other in all_carried
-        if other.technology.name != one.technology.name
-    }
-
-
-def mended(patch: Patch, economics: Economics, cellular: Array) -> Mending:
-    """What mends the unserved meters of one area; a piece of work for any worker."""
-    return mending_of(patch, cure_prices(patch.technology.name, economics), cellular)
-
-
-def cures_of(
-    one: Carried, all_carried: list[Carried], mendings: list[Mending], cellular: Array, settings: PlannerSettings
-) -> Settled | None:
-    """The computed cures of one technology, its areas among ``mendings``; None where none was looked for."""
-    mine = [found for found in mendings if found.patch.technology.name == one.technology.name]
-    if not mine:
-        return None
-    return settled(mine, served_elsewhere(one, all_carried), cellular, settings.scenario.name)
-
-
-def result_of(
-    one: Carried,
-    cellular: Array,
-    cures: Settled | None,
-    area: ServiceArea,
-    settings: PlannerSettings,
-    catalogue: Catalogue,
-) -> tuple[StudyResult, dict[str, Any]]:
-    """Tables of one technology, and its cost summary."""
-    scenario, technology = settings.scenario.name, one.technology
-    remedies = first_remedies(technology, one.deliveries, cellular, settings.remedies)
-    if cures is not None:
-        known = ~one.deliveries.served & (cures.remedy != NONE)
-        remedies = np.where(known, cures.remedy, remedies)
-    quantities = network_quantities(
-        technology.name,
-        technology.siting,
-        one.links,
-        one.choice.built,
-        one.deliveries,
-        one.exchanges,
-        remedies,
-        area,
-        settings,
-        cures,
-    )
-    flows = cash_flows(quantities, catalogue, settings.economics)
-    flows.insert(0, "scenario", scenario)
-    flows.insert(1, "technology", technology.name)
-    plan = Plan(one.choice.built, one.first.routes, one.choice.reached_ratio, one.choice.gap, one.choice.note)
-    result = StudyResult(
-        technology.name,
-        scenario,
-        one.links,
-        plan,
-        one.deliveries,
-        meter_rows(technology, scenario, area, one.links, one.deliveries, remedies),
-        _kpis(one, scenario, area),
-        flows,
-        quantity_rows(quantities, catalogue, settings.economics),
-        one.feeders,
-        one.areas,
-        None if cures is None else cures.meters,
-        None if cures is None else cures.places,
-    )
-    return result, summary(flows, quantities, settings.economics, catalogue)
-
-
-def _kpis(one: Carried, scenario: str, area: ServiceArea) -> pd.DataFrame:
-    """Key figures of the technology, and on power lines those of its transformer areas."""
-    rows = kpi_rows(one.technology, scenario, area, one.links, one.choice.built, one.deliveries)
-    if one.areas is None:
-        return rows
-    more = area_kpis(one.areas, area.n_meters_in).assign(scenario=scenario, technology=one.technology.name)
-    return pd.concat([rows, more], ignore_index=True)[list(rows.columns)]

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from ..gis.area import ServiceArea
-from ..planner.cure_rows import Settled
 from ..planner.fault_pieces import fault_pieces
 from ..planner.faults import FAULT_COLUMNS, fault_rows
 from ..planner.packet import cell_rows, cells_of
-from ..planner.pipeline import Carried, cellular_serves, cures_of, mended
+from ..planner.pipeline import Carried
+from ..planner.results import Cures, cellular_serves, cures_of, mended
 from ..planner.settings import PlannerSettings
 from ..planner.severities import SEVERITY_COLUMNS, severity_pieces, severity_rows
 from .workers import Workers
@@ -52,7 +52,7 @@ def what_if(technologies: list[Carried], area: ServiceArea, settings: PlannerSet
 
 def cured(
     technologies: list[Carried], area: ServiceArea, settings: PlannerSettings, workers: Workers
-) -> list[Settled | None]:
+) -> list[Cures | None]:
     """What would mend the meters that power lines do not read, one entry a technology."""
     cellular = cellular_serves(technologies, area.n_meters)
     patches = [patch for one in technologies for patch in one.patches]

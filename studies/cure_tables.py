@@ -9,8 +9,9 @@ import pandas as pd
 
 from ..planner.cure_rows import CURE_COLUMNS, PLACE_COLUMNS
 from ..planner.cure_words import DECIDED_ON_SITE, from_site
+from ..planner.remedies import CELLULAR, MANUAL
 from ..planner.tables import StudyResult
-from .report_tables import REMEDY_WORDS, Table
+from .report_tables import REMEDY_WORDS, Table, grouped
 from .states import count, slug
 from .study import Study
 from .styles import BY_WORD
@@ -45,6 +46,7 @@ def _together(tables: list[pd.DataFrame | None], columns: tuple[str, ...]) -> pd
 def cure_sections(study: Study) -> list[dict[str, Any]]:
     """One entry per result with computed cures: slug, label, sentences, table of meters, table of changes."""
     found = []
+    currency = str(study.tco["currency"].iloc[0]) if len(study.tco) else ""
     for result in study.results:
         if result.cures is None or result.places is None or not len(result.cures):
             continue
@@ -56,7 +58,7 @@ def cure_sections(study: Study) -> list[dict[str, Any]]:
                 "label": f"{label}, {result.scenario}" if several else label,
                 "sentences": sentences(study, result),
                 "meters": meter_lines(study, result.cures),
-                "places": place_lines(result.places),
+                "places": place_lines(result.places, currency),
                 "n_left_out": max(len(result.cures) - MOST_ROWS, 0),
             }
         )
@@ -94,7 +96,7 @@ def sentences(study: Study, result: StudyResult) -> list[str]:
         f"{count(len(rows))} of {count(lost)} usable meters that are not served were looked into. One change alone "
         f"mends, of these: {alone}{f'; {never} could not be tried' if never else ''}.",
         f"With the chosen changes in place together {count(mended)} of them are served on the draws on which they were "
-        f"chosen; {count(len(rows) - mended)} are left to another medium or to reading by hand.",
+        f"chosen. {_left(rows[rows['change'] == ''])}",
         *_on_fresh_draws(rows),
         *_unsure(rows),
     ]
@@ -110,6 +112,14 @@ def sentences(study: Study, result: StudyResult) -> list[str]:
         bands = ", ".join(sorted(set(asked["band"].astype(str))))
         lines.append(f"Another band that would mend {count(len(asked))} needs leave first: {bands}; it is not chosen.")
     return lines
+
+
+def _left(rows: pd.DataFrame) -> str:
+    """What becomes of the meters for which no change is chosen, and which part of the cost has it."""
+    modules, by_hand = (int((rows["cure"] == kind).sum()) for kind in (CELLULAR, MANUAL))
+    told = [f"{count(modules)} get cellular modules (categories 15 and 24 of the cost)"] if modules else []
+    told += [f"{count(by_hand)} are read by hand (category 23)"] if by_hand else []
+    return f"Of the others {' and '.join(told)}." if told else "No other is left."
 
 
 def _on_fresh_draws(rows: pd.DataFrame) -> list[str]:
@@ -140,31 +150,38 @@ def _unsure(rows: pd.DataFrame) -> list[str]:
 
 def meter_lines(study: Study, rows: pd.DataFrame) -> Table:
     """Meters, the least read first: what limits each and what each change would bring."""
-    head = ("Meter", "Area", "What limits it", "Missing", "Who does not hear", "Loudest source", "Read",
-            *TRIED.values(), "Served by", "Chosen for it", "Read with it", "Fresh draws")  # fmt: skip
+    head = ("Meter", "Area", "Read", "Chosen for it", "Read with it", "Fresh draws", "What limits it", "Missing",
+            "Who does not hear", "Loudest source", *TRIED.values(), "Served by")  # fmt: skip
     ordered = rows.sort_values(["p_read", "meter_id"], kind="stable")
     lines = tuple(_line(row, study.read_probability) for row in ordered.head(MOST_ROWS).to_dict("records"))
-    numeric = (False, False, False, True, False, False, True, *([False] * len(TRIED)), False, False, True, False)
+    numeric = (False, False, True, False, True, False, False, True, False, False, *([False] * len(TRIED)), False)
     return Table("Meters not served, the least read first; click a heading to sort", head, lines, numeric)
 
 
 def _line(row: dict[Any, Any], level: float) -> tuple[str, ...]:
     reason = str(row["reason"])
-    chosen = REMEDY_WORDS.get(str(row["cure"]), str(row["cure"]))
     return (
         str(row["meter_id"]),
         str(row["site_id"]),
+        f"{percent(row['p_read'])}{' ?' if row['unsure'] else ''}",
+        _chosen(row),
+        percent(row["p_cured"]) if row["change"] else _NONE,
+        f"{percent(row['p_fresh'])} to {percent(row['p_fresh_cured'])}" if row["n_fresh"] else _NONE,
         BY_WORD[reason].text if reason in BY_WORD else reason,
         f"{row['missing_db']:.1f} dB" if np.isfinite(row["missing_db"]) else _NONE,
         str(row["receiver"]),
         _source(row),
-        f"{percent(row['p_read'])}{' ?' if row['unsure'] else ''}",
         *(_tried(row, name, level) for name in TRIED),
         str(row["other_media"]) or _NONE,
-        _first_up(row["change"]) if row["change"] else chosen,
-        percent(row["p_cured"]) if row["change"] else _NONE,
-        f"{percent(row['p_fresh'])} to {percent(row['p_fresh_cured'])}" if row["n_fresh"] else _NONE,
     )
+
+
+def _chosen(row: dict[Any, Any]) -> str:
+    """The change or the remedy, and why nothing is changed where a change alone were enough."""
+    if row["change"]:
+        return _first_up(row["change"])
+    remedy = REMEDY_WORDS.get(str(row["cure"]), str(row["cure"]))
+    return f"{remedy} (what is enough alone {row['not_chosen']})" if row["not_chosen"] else remedy
 
 
 def _first_up(words: str) -> str:
@@ -190,13 +207,17 @@ def _tried(row: dict[Any, Any], name: str, level: float) -> str:
     return told
 
 
-def place_lines(places: pd.DataFrame) -> Table:
-    """The changes that are chosen."""
-    head = ("Change", "Area", "Where", "For whose sake", "Meters it mends")
+def place_lines(places: pd.DataFrame, currency: str) -> Table:
+    """The changes that are chosen, what each costs, and all of them."""
+    head = ("Change", "Area", "Where", "For whose sake", "Meters it mends", f"Price [{currency}]")
     lines = tuple(
         (REMEDY_WORDS.get(str(row["cure"]), str(row["cure"])), str(row["site_id"]), str(row["at"]),
-         first_few(str(row["meters"]).split(", ")), count(row["n_meters"]))
+         first_few(str(row["meters"]).split(", ")), count(row["n_meters"]), grouped(row["price"]))
         for row in places.to_dict("records")
     )  # fmt: skip
-    foot = (f"{count(len(places))} changes", "", "", "", count(int(places["n_meters"].sum())))
-    return Table("Changes that are chosen and paid for", head, lines, (False, False, False, False, True), foot)
+    n_mended, price = count(int(places["n_meters"].sum())), grouped(float(places["price"].sum()))
+    foot = (f"{count(len(places))} changes", "", "", "", n_mended, price)
+    caption = (
+        "Changes that are chosen and paid for; purchase, installation and yearly bills, renewals follow in the cost"
+    )
+    return Table(caption, head, lines, (False, False, False, False, True, True), foot)

@@ -74,6 +74,8 @@ def _cure_lines(row: dict[Hashable, Any], level: float) -> list[str]:
         lines.append(f"  That band needs leave: {row['band_needs']}.")
     if pd.notna(row["change"]):
         lines += _chosen(row)
+    elif pd.notna(row.get("not_chosen")):
+        lines.append(f"Nothing is changed for it: what is enough alone {row['not_chosen']}.")
     return lines
 
 

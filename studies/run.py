@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..planner.pipeline import cellular_serves, result_of
+from ..planner.results import cellular_serves, result_of
 from .assemble import area_of, catalogue_of, study_of, work_of
 from .beside import bytes_carried, cured, what_if
 from .case import Case

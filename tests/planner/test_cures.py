@@ -14,17 +14,19 @@ from amiplan.channels.powerline.parts import with_links
 from amiplan.channels.powerline.scenarios import LineScenario
 from amiplan.channels.technologies.g3_plc import G3Plc
 from amiplan.channels.technologies.prime import Prime
+from amiplan.planner import cure_options
 from amiplan.planner.catalogue import default_catalogue
 from amiplan.planner.cure_changes import Band, Filter, Phase, Repeater, changed
 from amiplan.planner.cure_checks import whole_trial
-from amiplan.planner.cure_choice import cheapest_cover
+from amiplan.planner.cure_choice import cheapest_cover, choices_of, completed
 from amiplan.planner.cure_fresh import cannot_be_told, on_fresh_draws
-from amiplan.planner.cure_minimal import Choice, minimal, without_dearer_than_modules
+from amiplan.planner.cure_limits import Limits
+from amiplan.planner.cure_minimal import Choice, minimal, without_dear_ones
 from amiplan.planner.cure_phases import moved_alone
 from amiplan.planner.cure_prices import cure_prices
 from amiplan.planner.cure_rows import BETTER_FROM, Settled, settled
 from amiplan.planner.cure_trials import Ground, Trial, p_read_with, trial
-from amiplan.planner.cures import Mending, mending_of
+from amiplan.planner.cures import Mending, mendings_of
 from amiplan.planner.economics import Economics
 from amiplan.planner.other_bands import other_bands
 from amiplan.planner.patches import Patch, worst_replications
@@ -37,7 +39,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from patches import SILENT, made_patches, settings_of, simulated
 
-PRICES = {REPEATER: 200.0, FILTER: 150.0, OTHER_PHASE: 120.0, OTHER_BAND: 250.0, CELLULAR: 90.0}
+PRICES = {REPEATER: 200.0, FILTER: 150.0, OTHER_PHASE: 120.0, OTHER_BAND: 250.0, CELLULAR: 90.0, MANUAL: 2000.0}
 QUIET = G3Plc(**SILENT)
 INDUSTRIAL = CUSTOMER_CLASSES.index("industrial")
 
@@ -74,7 +76,7 @@ def lone_meter(distance_m: float, joints: int = 8) -> CablePaths:
 
 def mending(patch: Patch) -> Mending:
     """What mends a patch where no operator's network serves anybody."""
-    return mending_of(patch, PRICES, np.zeros(int(patch.meter.max()) + 1, bool))
+    return mendings_of(patch, PRICES, np.zeros(int(patch.meter.max()) + 1, bool)).by_hand
 
 
 def only_mending(technology: Any, paths: CablePaths, line: LineScenario) -> Mending:
@@ -95,7 +97,7 @@ def kinds_that_cure(found: Mending) -> set[str]:
 
 def rows_of(found: Mending, cellular: bool = False) -> Settled:
     whole = np.full(int(found.patch.meter.max()) + 1, cellular)
-    return settled([found], {"NB-IoT": whole}, whole, "typical")
+    return settled([found], {"NB-IoT": whole}, whole, "typical", PRICES)
 
 
 def test_a_repeater_between_mends_a_meter_that_nobody_can_reach() -> None:
@@ -108,12 +110,12 @@ def test_a_repeater_between_mends_a_meter_that_nobody_can_reach() -> None:
     assert places
     assert all(615.0 <= one <= 1000.0 for one in distance_m)
     assert kinds_that_cure(found) == {REPEATER}
-    assert len(found.chosen) == 1
+    assert len(found.choice.chosen) == 1
     assert found.limits.receiver.tolist() == [-1]
     answer = rows_of(found)
     assert answer.n_changes[REPEATER] == 1
     (row,) = answer.places.to_dict("records")
-    change = found.options[found.chosen[0]].change
+    change = found.options[found.choice.chosen[0]].change
     assert isinstance(change, Repeater)
     assert (row["cure"], row["site_id"]) == (REPEATER, "T0")
     assert (row["x_m"], row["y_m"]) == (10.0 * change.place, 0.0)
@@ -135,7 +137,7 @@ def test_only_a_filter_at_the_neighbour_who_disturbs_mends_the_others() -> None:
     assert cured_by(found, FILTER) == [Filter(4)]
     assert not cured_by(found, REPEATER)
     assert not cured_by(found, OTHER_PHASE)
-    assert [found.options[i].change for i in found.chosen] == [Filter(4)]
+    assert [found.options[i].change for i in found.choice.chosen] == [Filter(4)]
     answer = rows_of(found)
     # one filter for all of them is bought once
     assert answer.n_changes[FILTER] == 1
@@ -156,16 +158,16 @@ def test_only_a_filter_at_the_neighbour_who_disturbs_mends_the_others() -> None:
     assert (rows["n_fresh"] == 2).all()
     assert (rows["p_fresh"] < 0.5).equals(rows.index.to_series() != "m1")
     assert (rows["p_fresh_cured"] >= 0.95).all()
-    nobody = minimal(found.patch, found.options, Choice(found.chosen, np.full_like(found.option, -1), found.p_read))
+    nobody = minimal(found.patch, found.options, replace(found.choice, option=np.full_like(found.choice.option, -1)))
     assert nobody.chosen == ()
     assert needed(found)
 
 
 def needed(found: Mending) -> bool:
     """Whether leaving out any one of the chosen changes loses a meter that they mend together."""
-    patch, mended = found.patch, found.patch.unserved[found.option >= 0]
-    for left_out in found.chosen:
-        rest = [found.options[one].change for one in found.chosen if one != left_out]
+    patch, mended = found.patch, found.patch.unserved[found.choice.option >= 0]
+    for left_out in found.choice.chosen:
+        rest = [found.options[one].change for one in found.choice.chosen if one != left_out]
         p_read = p_read_with(patch, whole_trial(patch, rest, patch.replications))
         if (p_read[:, mended].min(axis=0) >= patch.read_probability).all():
             return False
@@ -174,12 +176,12 @@ def needed(found: Mending) -> bool:
 
 def test_what_changes_nothing_beside_another_is_left_out() -> None:
     found = loud_street()
-    (filtered,) = found.chosen
+    (filtered,) = found.choice.chosen
     move = next(i for i, one in enumerate(found.options) if one.change == Phase(4, 1))
     idle = [i for i, one in enumerate(found.options) if one.kind == REPEATER]
     option = np.where(found.patch.unserved == 4, move, filtered)
     # a filter and a move at one customer: the move goes, and its meter counts for the filter; so do idle repeaters
-    several = Choice((filtered, move, *idle), option, found.p_read)
+    several = replace(found.choice, chosen=(filtered, move, *idle), option=option)
     smaller = minimal(found.patch, found.options, several)
     assert smaller.chosen == (filtered,)
     assert (smaller.option == filtered).all()
@@ -190,8 +192,9 @@ def test_a_filter_at_the_source_is_told_before_a_better_one_elsewhere() -> None:
     own = next(one for one in found.options if one.change == Filter(4))
     worse = replace(own, p_read=np.full_like(own.p_read, 0.5))
     better = replace(own, change=Filter(0))
-    rows = rows_of(replace(found, options=(*found.options[: found.options.index(own)], worse, better), chosen=(),
-                           option=np.full_like(found.option, -1))).meters  # fmt: skip
+    rows = rows_of(
+        replace(found, options=(*found.options[: found.options.index(own)], worse, better), choice=without(found))
+    ).meters
     assert (rows["source_id"] == "m4").all()
     assert (rows["filter_at"] == "m4").all()
     assert (rows["p_filter"] == 0.5).all()
@@ -200,12 +203,17 @@ def test_a_filter_at_the_source_is_told_before_a_better_one_elsewhere() -> None:
     assert (rows_of(found).meters["filter_elsewhere_at"] == "").all()
 
 
+def without(found: Mending) -> Choice:
+    """Nothing chosen."""
+    return replace(found.choice, chosen=(), option=np.full_like(found.choice.option, -1))
+
+
 def test_a_place_is_named_only_where_it_helps() -> None:
     found = loud_street()
     before = found.patch.p_arrive.mean(axis=0, dtype=np.float64).min(axis=0)[found.patch.unserved]
     idle = tuple(replace(one, p_read=found.patch.p_arrive.mean(axis=0)) for one in found.options)
     rows = rows_of(found).meters
-    alike = rows_of(replace(found, options=idle, chosen=(), option=np.full_like(found.option, -1))).meters
+    alike = rows_of(replace(found, options=idle, choice=without(found))).meters
     for kind, place in (("repeater", "repeater_at"), ("other_phase", "phase"), ("other_band", "band")):
         helps = rows[f"p_{kind}"].to_numpy() >= before + BETTER_FROM
         assert (rows[place] != "").tolist() == helps.tolist()
@@ -275,8 +283,8 @@ def test_no_choice_loses_a_meter_that_is_served() -> None:
     # the other phase mends the one meter and loses the other
     assert harmful[0].cures[1]
     assert harmful[0].n_lost == 1
-    assert Phase(2, 1) not in [found.options[i].change for i in found.chosen]
-    assert found.p_read.min() >= 0.95
+    assert Phase(2, 1) not in [found.options[i].change for i in found.choice.chosen]
+    assert found.choice.p_read.min() >= 0.95
 
 
 @pytest.mark.parametrize(("country", "by_rule"), [("US", True), ("DE", False)])
@@ -288,7 +296,7 @@ def test_a_noisy_band_and_a_clean_one(country: str, by_rule: bool) -> None:
     assert bands["fcc"].allowed == by_rule
     assert bool(bands["fcc"].needs) == (not by_rule)
     assert not bands["cenelec-b"].cures.any()
-    chosen = [found.options[i].change for i in found.chosen]
+    chosen = [found.options[i].change for i in found.choice.chosen]
     assert ([type(one) for one in chosen] == [Band]) == by_rule
     answer = rows_of(found)
     expected = OTHER_BAND if by_rule else MANUAL
@@ -300,8 +308,8 @@ def test_a_noisy_band_and_a_clean_one(country: str, by_rule: bool) -> None:
 
 def test_where_nothing_mends_it_says_so() -> None:
     found = only_mending(replace(QUIET, noise_offset_db=60.0), lone_meter(1500.0), CALM)
-    assert not found.chosen
-    assert found.option.tolist() == [-1]
+    assert not found.choice.chosen
+    assert found.choice.option.tolist() == [-1]
     assert not kinds_that_cure(found)
     row = rows_of(found).meters.iloc[0]
     assert row["cure"] == MANUAL
@@ -317,13 +325,63 @@ def test_a_module_is_taken_where_it_costs_less_than_the_change() -> None:
     found = only_mending(replace(QUIET, noise_offset_db=50.0), lone_meter(1500.0), CALM)
     assert kinds_that_cure(found) >= {REPEATER}
     assert rows_of(found).meters["cure"].tolist() == [REPEATER]
-    choice = Choice(found.chosen, found.option, found.p_read)
-    kept = without_dearer_than_modules(found.patch, found.options, choice, PRICES, np.array([False]))
-    assert kept.chosen == found.chosen
-    less = without_dearer_than_modules(found.patch, found.options, choice, PRICES, np.array([True]))
-    cheaper = rows_of(replace(found, chosen=less.chosen, option=less.option, p_read=less.p_read), cellular=True)
-    assert cheaper.meters["cure"].tolist() == [CELLULAR]
+    kept = without_dear_ones(found.patch, found.options, found.choice, PRICES, np.array([PRICES[MANUAL]]))
+    assert kept is found.choice
+    less = without_dear_ones(found.patch, found.options, found.choice, PRICES, np.array([PRICES[CELLULAR]]))
+    cheaper = rows_of(replace(found, choice=less), cellular=True)
+    assert cheaper.meters["not_chosen"].tolist() == ["costs more than this"]
     assert cheaper.places.empty
+
+
+def test_a_change_is_made_where_no_module_is_to_be_had() -> None:
+    found = only_mending(replace(QUIET, noise_offset_db=50.0), lone_meter(1500.0), CALM)
+    mixed, alone = choices_of(found.patch, found.options, PRICES, np.array([True]))
+    assert (mixed.chosen, mixed.dear.tolist()) == ((), [True])
+    assert alone.chosen == found.choice.chosen
+    assert choices_of(found.patch, found.options, PRICES, np.array([False]))[0].chosen == found.choice.chosen
+    # reading by hand has its price too
+    cheap = choices_of(found.patch, found.options, PRICES | {MANUAL: 50.0}, np.array([False]))
+    assert [one.chosen for one in cheap] == [(), ()]
+
+
+def test_what_was_given_up_is_made_where_it_holds_in_the_end() -> None:
+    found = loud_street()
+    again = completed(found.patch, found.options, without(found), PRICES)
+    assert again.chosen == found.choice.chosen
+    assert (again.option == found.choice.option).all()
+    # an option that holds only on paper stays out, and the meter is told why
+    idle = next(one for one in found.options if one.kind == REPEATER)
+    paper = replace(idle, cures=np.isin(np.arange(idle.cures.size), found.patch.unserved))
+    nothing = completed(found.patch, (paper,), without(found), PRICES)
+    assert nothing.chosen == ()
+    rows = rows_of(replace(found, options=(paper,), choice=nothing)).meters
+    assert set(rows["not_chosen"]) == {"does not hold beside what is chosen for others"}
+    assert (rows_of(found).meters["not_chosen"] == "").all()
+
+
+def test_a_filter_that_costs_a_good_draw_is_tried_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = harsh_patches()[0]
+    n = patch.paths.n_meters
+    good = np.ones((6, 1, n), np.float32)
+    good[0, 0, 0] = good[1, 0, 1] = 0.0
+    small = replace(patch, p_arrive=good, unserved=np.arange(n), replications=np.arange(3))
+    ground = Ground(small, (), np.zeros((3, n + 1), bool), np.zeros((3, n + 1), bool))
+    source = np.zeros(n, np.int64)
+    limits = Limits(np.zeros(n), source, source, np.zeros(n), np.zeros(n), np.zeros(n))
+    seen: list[list[int]] = []
+
+    def worse(_: Ground, __: CablePaths, rows: Any) -> Trial:
+        seen.append(rows.tolist())
+        p_arrive = np.ones((rows.size, 1, n))
+        p_arrive[rows == 1, 0, 0] = 0.0
+        return Trial(small.replications[rows], p_arrive)
+
+    monkeypatch.setattr(cure_options, "trial", worse)
+    monkeypatch.setattr(cure_options, "changed", lambda *_: (patch.paths, None))
+    (option,) = cure_options._filters(ground, limits)
+    assert seen == [[0, 1], [0, 1, 2]]
+    # of two good draws one is lost: half of the five good ones of six, and the bad one is mended
+    assert option.p_read[0, 0] == pytest.approx(3.5 / 6)
 
 
 def harsh_settings(replications: int = 6, **remedies: Any) -> Any:
@@ -354,7 +412,7 @@ def test_every_unserved_meter_is_told_once() -> None:
     one = mending(patches[0])
     rows = rows_of(one).meters
     assert rows["meter_id"].tolist() == [f"m{row}" for row in one.patch.meter[one.patch.unserved]]
-    n_cured = int((one.option >= 0).sum())
+    n_cured = int((one.choice.option >= 0).sum())
     assert (rows["cure_at"] != "").sum() == n_cured
     assert (rows["cure"] == MANUAL).sum() == len(rows) - n_cured
 
@@ -485,4 +543,4 @@ def test_cures_follow_the_day_where_the_scenario_does() -> None:
     np.testing.assert_allclose(first.read(number)[1], first.p_arrive[number], atol=1e-6)
     assert len(first.parts) == 2
     found = mending(first)
-    assert (found.p_read[:, first.unserved[found.option >= 0]] >= first.read_probability).all()
+    assert (found.choice.p_read[:, first.unserved[found.choice.option >= 0]] >= first.read_probability).all()

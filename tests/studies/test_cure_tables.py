@@ -43,10 +43,13 @@ def mended(make_study):
     filtered |= {"cure_host": "M7", "change": "a filter at M7", "n_fresh": 20, "p_fresh": 0.9, "p_fresh_cured": 0.94}
     filtered |= {"p_read": 0.79, "unsure": True, "p_filter_elsewhere": 0.9947, "filter_elsewhere_at": "M9"}
     cures = pd.DataFrame(
-        [cure_row(ids[0], **source, **filtered), cure_row(ids[1], p_repeater=0.8, repeater_at="")],
+        [
+            cure_row(ids[0], **source, **filtered),
+            cure_row(ids[1], p_repeater=0.8, repeater_at="", not_chosen="costs more than this"),
+        ],
         columns=list(CURE_COLUMNS),
     )
-    place = ("typical", "g3_plc", "filter", "T1", "M7", 500_010.0, 5_500_020.0, 1, ids[0])
+    place = ("typical", "g3_plc", "filter", "T1", "M7", 500_010.0, 5_500_020.0, 1, ids[0], 1177.4)
     places = pd.DataFrame([place], columns=list(PLACE_COLUMNS))
     first = replace(study.results[0], cures=cures, places=places)
     return replace(study, results=(first, *study.results[1:])), ids
@@ -65,8 +68,11 @@ def test_the_report_tells_every_meter_and_every_change(mended):
     other = next(row for row in section["meters"].rows if row[0] == ids[1])
     assert "none stands out" in other
     assert "80.0 %, none tried helps" in other
+    assert "Read by hand (what is enough alone costs more than this)" in other
     assert "83.0 %, x 1 m, y 2 m" in first
-    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1"),)
+    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1", "1 177"),)
+    assert section["places"].head[-1] == "Price [EUR]"
+    assert section["places"].foot == ("1 changes", "", "", "", "1", "1 177")
     assert section["n_left_out"] == 0
 
 
@@ -75,7 +81,8 @@ def test_the_sentences_count_what_mends(mended):
     lines = cure_sections(study)[0]["sentences"]
     assert lines[0].startswith("2 of ")
     assert "repeater 0, filter at the source 1, other band 2; other phase could not be tried." in lines[0]
-    assert "together 1 of them are served on the draws on which they were chosen; 1 are left" in lines[1]
+    assert "together 1 of them are served on the draws on which they were chosen." in lines[1]
+    assert "Of the others 1 are read by hand (category 23)." in lines[1]
     assert (
         "Judged on 20 fresh draws that had no part in the choice, the 1 meters with a change are read 90.0 %"
         in lines[2]
@@ -112,6 +119,7 @@ def test_files_layer_and_explanation(mended, tmp_path):
     nothing = explanation(tmp_path / "result", ids[1])
     assert "read by the deadline with a repeater at any place tried: 80.0 %; the band fcc" in nothing
     assert "Chosen" not in nothing
+    assert "Nothing is changed for it: what is enough alone costs more than this." in nothing
     assert "cannot be told" not in nothing
     report = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
     assert "What would mend the power line" in report
