@@ -1,6 +1,7 @@
 """A concentrator's day in the packet tier: whom it asks, in which order, side by side, and again what failed.
 
-A reading counts only when it was decrypted, decoded and equals the registers of that meter.
+A reading counts only when it was decrypted, decoded and equals the registers of that meter. A meter that is not in
+the network is not asked: it waits for its turn until it has joined, and is unread where it never does in time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from ..channels.technology import Cell, CourseStep
+from ..channels.technology import Cell, CourseStep, PlcCell
 from ..meters.client import ExchangeFailed, HeadEnd
 from ..meters.device.rows import BillingRows, EventRows
 from ..meters.device.server import MeterServer
@@ -24,6 +25,9 @@ from .on_demand import ON_DEMAND
 
 Array = NDArray[Any]
 Steps = Generator[Any, Any, Any]
+
+PAUSE_S = 5.0
+"""How often the concentrator looks whether a meter that it waits for has joined [s]."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class Concentrator:
     """
 
     def __init__(
-        self, env: simpy.Environment, cell: Cell, site_node: int, meters: dict[str, list[PolledMeter]], rules: Rules
+        self, env: simpy.Environment, cell: PlcCell, site_node: int, meters: dict[str, list[PolledMeter]], rules: Rules
     ) -> None:
         self.env, self.cell, self.site_node = env, cell, site_node
         self.meters, self.rules = meters, rules
@@ -136,6 +140,7 @@ class Concentrator:
         self.waited_s: list[float] = []
         self.wrong = 0
         self._jobs: simpy.PriorityStore = simpy.PriorityStore(env)
+        self._absent: list[Job] = []
         self._free = [simpy.Resource(env) for _ in range(n_meters)]
         self._turn = itertools.count()
         self._open = 0
@@ -148,7 +153,11 @@ class Concentrator:
         ----------
         order : rows of services one after another, each with all its meters
         until_s : per service, when a reading is too late [s]
+
+        Raises ValueError where a window has no end: a meter that never joins would be waited for without end.
         """
+        if not np.all(np.isfinite(until_s)):
+            raise ValueError(f"windows end at {list(until_s)} s; give every service a window that ends")
         names = list(self.meters)
         jobs = [(row, column) for row in order for column in range(self.finished_s.shape[1])]
         for row, column in jobs:
@@ -179,6 +188,9 @@ class Concentrator:
         while True:
             job: Job = yield self._jobs.get()
             again = False
+            if self.env.now < job.until_s and not self._joined(job):
+                self._wait_for(job)
+                continue
             if self.env.now < job.until_s:
                 again = not (yield from self._attempt(job)) and job.left > 0 and self.env.now < job.until_s
             if again:
@@ -187,6 +199,27 @@ class Concentrator:
             self._open -= 1
             if not self._open and not self._done.triggered:
                 self._done.succeed()
+
+    def _joined(self, job: Job) -> bool:
+        node = self.meters[job.service][job.column].node
+        return bool(np.isfinite(self.cell.joined_s.get(node, np.nan)))
+
+    def _wait_for(self, job: Job) -> None:
+        """Put a job aside until its meter is in the network; it costs no try and no time on the line."""
+        self._absent.append(job)
+        if len(self._absent) == 1:
+            self.env.process(self._look_out())
+
+    def _look_out(self) -> Steps:
+        """Jobs of meters that have joined, or that are too late, come behind those that are waiting."""
+        while self._absent:
+            yield self.env.timeout(PAUSE_S)
+            absent, self._absent = self._absent, []
+            for job in absent:
+                if self._joined(job) or self.env.now >= job.until_s:
+                    self._put(job, counted=True)
+                else:
+                    self._absent.append(job)
 
     def _attempt(self, job: Job) -> Steps:
         """Ask once; whether the reading came in time and is right. A meter is asked one thing at a time."""

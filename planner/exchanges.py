@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,24 @@ def other_ways(policy: str, level: ServiceLevel, settings: ServiceSettings) -> d
     """Services that ``policy`` cannot deliver, and the policy by which they go instead."""
     ways = {service: policy_of(service, policy, settings) for service in level.services}
     return {service: way for service, way in ways.items() if way != policy}
+
+
+@runtime_checkable
+class LimitsMessages(Protocol):
+    """A technology whose settings bound the length of a message."""
+
+    exchange_policy: str
+
+    def check_messages(self, longest_bytes: int) -> None:
+        """Raise ValueError where a message of this length cannot be carried."""
+        ...
+
+
+def check_messages(technologies: Sequence[object], level: ServiceLevel, settings: ServiceSettings) -> None:
+    """Raise ValueError where a technology cannot carry the longest message of a house."""
+    for one in technologies:
+        if isinstance(one, LimitsMessages):
+            one.check_messages(int(exchanges_of(1, one.exchange_policy, level, settings).bytes.max(initial=0)))
 
 
 @dataclass(frozen=True)

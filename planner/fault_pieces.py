@@ -31,7 +31,7 @@ class FaultPiece:
 
     paths : the areas concerned;  xy : (n_feeder_nodes, 2) places of their nodes [m]
     site, other : rows of the area that is hit and of the one that takes its feeder, -1 for none
-    site_id, meter_id, built : of the rows of the paths;  exchanges : of these meters
+    site_id, meter_id, kind, built : of the rows of the paths;  exchanges : of these meters
     """
 
     fault: str
@@ -42,6 +42,7 @@ class FaultPiece:
     other: int
     site_id: Array
     meter_id: Array
+    kind: Array
     built: Array
     exchanges: Exchanges
     tie_cable: Cable
@@ -107,6 +108,7 @@ def _piece(one: Carried, fault: str, area: ServiceArea, settings: PlannerSetting
         row[sites[1]] if len(sites) > 1 else -1,
         one.links.site_ids[part.site],
         meters["meter_id"].to_numpy(object),
+        kinds,
         one.choice.built[part.site],
         exchanges_of(len(meters), one.technology.exchange_policy, settings.service, settings.session, speakers),
         cable_named(settings.faults.tie_cable, settings.cables),

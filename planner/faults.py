@@ -6,7 +6,7 @@ network comes back, join by join and reading by reading, in the packet tier.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ from ..channels.technology import Exchanges, PlcCell, Routes
 from .areas import forwarding_s, meters_behind
 from .fault_pieces import FaultPiece
 from .fault_reading import Reading, mean, read, with_backlog
-from .recovery import Recovery, recover, talks_of
+from .polled import PUSHED_ONLY, commissioned
+from .recovery import Recovery, Talk, recover, talks_of
 from .switching import moved_feeder, nearest_tie
 
 Array = NDArray[Any]
@@ -30,11 +31,12 @@ Array = NDArray[Any]
 FAULT_COLUMNS = (
     "technology", "fault", "site_id", "other_id", "detail", "group", "n_meters", "read_before", "read_after",
     "n_joined", "joined_median_s", "joined_last_s", "n_back", "first_median_s", "back_median_s", "back_last_s",
-    "watched_s", "control_frames", "not_back",
+    "watched_s", "control_frames", "not_back", "missed_days", "replications",
 )  # fmt: skip
 """Columns of ``faults.csv``; see `fault_rows`."""
 
 
+_WHOLE = ("n_meters", "missed_days", "replications")
 _TEXTS = ("technology", "fault", "site_id", "other_id", "detail", "group", "not_back")
 
 
@@ -43,6 +45,7 @@ class _Story:
     """What one fault did: rows of results are made of it.
 
     groups : words and (n_meters,) bool, the first of them is the one that is waited for
+    missed_days : daily readings of each meter that fall into the fault, at most
     """
 
     detail: str
@@ -51,6 +54,7 @@ class _Story:
     after: Array
     recovery: Recovery
     waited: Array
+    missed_days: int = 0
 
 
 def fault_rows(piece: FaultPiece) -> pd.DataFrame:
@@ -62,6 +66,7 @@ def fault_rows(piece: FaultPiece) -> pd.DataFrame:
     over replications and meters. The rest is the first replication in the packet tier, for the first group, in seconds
     from the fault (or from the return of the concentrator): how many had to join and when; how many have told all that
     was missed and when, ``first_median_s`` their first exchange; inf where fewer than half, or not all, came back.
+    ``missed_days``: daily readings of each meter that fall into the fault, at most.
     """
     told = _STORIES[piece.fault](piece)
     if isinstance(told, str):
@@ -73,7 +78,7 @@ def fault_rows(piece: FaultPiece) -> pd.DataFrame:
 def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows with the columns of the file: texts, and numbers that are NaN where there is nothing to tell."""
     frame = pd.DataFrame(rows).reindex(columns=list(FAULT_COLUMNS))
-    return frame.astype({name: str if name in _TEXTS else float for name in FAULT_COLUMNS} | {"n_meters": int})
+    return frame.astype({name: str if name in _TEXTS else float for name in FAULT_COLUMNS} | dict.fromkeys(_WHOLE, int))
 
 
 def _head(piece: FaultPiece) -> dict[str, Any]:
@@ -86,11 +91,14 @@ def _head(piece: FaultPiece) -> dict[str, Any]:
         "group": "",
         "n_meters": 0,
         "not_back": "",
+        "missed_days": 0,
+        "replications": piece.settings.faults.replications,
     }
 
 
 def _row(piece: FaultPiece, told: _Story, group: str, some: Array, *, waited: bool) -> dict[str, Any]:
     row = _head(piece) | {"detail": told.detail, "group": group, "n_meters": int(some.sum())}
+    row["missed_days"] = told.missed_days
     if some.any():
         row |= {
             "read_before": round(float(told.before[some].mean()), 5),
@@ -133,6 +141,8 @@ def _feeder_moved(piece: FaultPiece) -> _Story | str:
     open_point = tie.distance_m <= piece.settings.faults.open_point_m
     way = "an open point" if open_point else f"{tie.distance_m:.0f} m of {piece.settings.faults.tie_cable}"
     detail = f"{moved.sum()} of {(owner == piece.site).sum()} meters, over {way}"
+    if not piece.built[tie.other]:
+        detail += "; no concentrator stands at the transformer that takes them, so nobody reads them there"
     was, now = read(piece, piece.paths), read(piece, after)
 
     def switched(cell: PlcCell) -> None:
@@ -168,7 +178,7 @@ def _concentrator_out(piece: FaultPiece) -> _Story | str:
     every = area_of_nodes(piece.paths)[: piece.paths.n_meters] == piece.site
     detail = f"{piece.settings.faults.outage_h:g} h without any reading, {n_days} days of profiles to catch up"
     return _Story(detail, (("with a route before", _mask(everyone, every.size)), ("area", every)), mean(was),
-                  mean(now), recovery, everyone)  # fmt: skip
+                  mean(now), recovery, everyone, n_days)  # fmt: skip
 
 
 def _repeater_lost(piece: FaultPiece) -> _Story | str:
@@ -226,13 +236,22 @@ def _played(
         cell,
         paths.n_meters + site,
         meters[some],
-        {int(meter): talks_of(exchanges, int(meter)) for meter in meters[some]},
+        _talks(piece, paths, meters[some], exchanges.services),
         parallel=piece.technology.parallel_polls,
         until_s=piece.settings.faults.watch_h * 3600.0,
     )
     joined, first, last = np.full(meters.size, np.nan), np.full(meters.size, np.inf), np.full(meters.size, np.inf)
     joined[some], first[some], last[some] = back.joined_s, back.first_s, back.all_s
     return replace(back, joined_s=joined, first_s=first, all_s=last)
+
+
+def _talks(piece: FaultPiece, paths: CablePaths, meters: Array, services: Sequence[str]) -> dict[int, list[Talk]]:
+    """What the meters have to tell; one that does not answer is not asked again before the others."""
+    settings = piece.settings
+    once = replace(settings.session, tries=1)
+    asked = [service for service in piece.exchanges.services if service not in PUSHED_ONLY]
+    who = meters, paths.node_key[meters], piece.kind[meters]
+    return talks_of(commissioned(*who, asked, once, settings.simulation.seed), services, once.timeout_s)
 
 
 def _in_order(piece: FaultPiece, paths: CablePaths, meters: Array) -> Array:

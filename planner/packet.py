@@ -22,14 +22,11 @@ from ..channels.paths import CablePaths
 from ..channels.routing.cable_links import area_of_nodes
 from ..channels.technology import CourseStep, LinkQuality, PlcCell, Routes
 from ..gis.area import ServiceArea
-from ..meters.client import settings_of
-from ..meters.commission import commission
-from ..meters.load import profile, registers
 from ..meters.settings import ServiceSettings
 from .concentrator import Concentrator, PolledMeter, Requests, Rules, follow
-from .exchanges import PROFILE_DAY
 from .on_demand import DAY_S, ON_DEMAND
 from .pipeline import Carried
+from .polled import PUSHED_ONLY, commissioned
 from .settings import PlannerSettings
 
 Array = NDArray[Any]
@@ -37,6 +34,8 @@ Array = NDArray[Any]
 TIER_COLUMNS = (
     "technology",
     "cell",
+    "n_meters",
+    "direct_ratio",
     "reads",
     "n_exchanges",
     "read_fast",
@@ -50,9 +49,6 @@ TIER_COLUMNS = (
     "retries",
     "refused",
 )
-PUSHED_ONLY = ("last_gasp",)
-"""Services that nobody can ask for: the packet tier polls, so it leaves them out."""
-
 TWO_SIDED_95 = 1.96
 """Standard errors on either side of a mean that hold it with 95 %."""
 
@@ -134,7 +130,8 @@ def _cells_of_one(one: Carried, area: ServiceArea, settings: PlannerSettings) ->
     served = _served_from(one.first.course, one.links.paths.n_sites)
     sizes = np.array([some.size for some in served])
     most = settings.simulation.packet_meters if settings.simulation.tier == "sample" else int(sizes.sum())
-    return [_cell(one, area, settings, site, served[site]) for site in sampled_cells(sizes, most)]
+    hops = np.array([one.first.course[0].routes.hops[some].sum() for some in served])
+    return [_cell(one, area, settings, site, served[site]) for site in sampled_cells(sizes, hops, most)]
 
 
 def _served_from(course: tuple[CourseStep, ...], n_sites: int) -> list[Array]:
@@ -180,19 +177,23 @@ def _only(paths: CablePaths, course: tuple[CourseStep, ...], site: int) -> tuple
     return replace(paths, **links), tuple(steps)
 
 
-def sampled_cells(sizes: Array, most: int) -> list[int]:
+def sampled_cells(sizes: Array, hops: Array, most: int) -> list[int]:
     """Cells spread evenly over the order of size, at least one, together at most ``most`` meters where possible.
+
+    Where not even the smallest and the largest fit together it is one: that with the most hops in all among those that
+    fit, since a cell of few meters without repeaters puts neither tier to a test.
 
     Parameters
     ----------
-    sizes : (n_sites,) meters per site
+    sizes, hops : (n_sites,) meters per site, and hops of all of them together
     """
     order = np.argsort(sizes, kind="stable")
     order = order[sizes[order] > 0]
     if order.size == 0:
         return []
-    best = [int(order[order.size // 2])]
-    for number in range(1, order.size + 1):
+    fits = order[sizes[order] <= most]
+    best = [int(fits[hops[fits].argmax()] if fits.size else order[order.size // 2])]
+    for number in range(2, order.size + 1):
         chosen = order[np.unique(np.linspace(0, order.size - 1, number).round().astype(int))]
         if sizes[chosen].sum() <= most:
             best = [int(site) for site in chosen]
@@ -202,6 +203,7 @@ def sampled_cells(sizes: Array, most: int) -> list[int]:
 def cell_rows(cell: CellPiece) -> list[dict[str, Any]]:
     """Rows of the comparison, columns ``TIER_COLUMNS``: one per service of a cell, in the order of its services.
 
+    ``n_meters`` have a way in this draw, and ``direct_ratio`` of them go without a repeater as the window opens.
     ``half_width`` is that of the 95 % interval of the mean difference, from the spread of the differences between what
     was read and its probability; latencies are medians over what both tiers read, of this service alone, inf where
     there is nothing. All services share the line: frames and refusals are counted per cell and stand in its first row.
@@ -244,6 +246,8 @@ def _row(
     return {
         "technology": cell.technology.name,
         "cell": cell.site_id,
+        "n_meters": cell.members.size,
+        "direct_ratio": round(float((cell.course[0].routes.hops[cell.members] == 1).mean()), 5),
         "reads": reads,
         "n_exchanges": n,
         "read_fast": round(fast, 5),
@@ -303,34 +307,14 @@ def _requests(cell: CellPiece) -> Requests:
 
 
 def _refused(plc: PlcCell, polled: dict[str, list[PolledMeter]]) -> int:
-    """Frames that their check sequence, and APDUs that a meter refused."""
+    """Frames that their check sequence or a look at their fields, and APDUs that a meter refused."""
     meters = {id(meter): meter for some in polled.values() for meter in some}.values()
     kinds = ("authentication", "malformed", "replay")
-    return plc.counters["crc_refused"] + sum(one.server.counters[kind] for one in meters for kind in kinds)
+    frames = plc.counters["crc_refused"] + plc.counters.get("fields_refused", 0)
+    return frames + sum(one.server.counters[kind] for one in meters for kind in kinds)
 
 
 def polled_meters(cell: CellPiece, turn: Array) -> dict[str, list[PolledMeter]]:
     """The meters as each service finds them, in polling order: one meter for all services of its capture period."""
-    made: dict[int, list[PolledMeter]] = {}
-    polled = {}
-    for service in cell.services:
-        session = settings_of(service, cell.session)
-        if session.profile_interval_min not in made:
-            made[session.profile_interval_min] = _commissioned(cell, turn, session)
-        polled[service] = made[session.profile_interval_min]
-    return polled
-
-
-def _commissioned(cell: CellPiece, turn: Array, session: ServiceSettings) -> list[PolledMeter]:
-    """Meters with the registers of the day, each with a head end that shares its keys."""
-    keys, kinds, seed = cell.key[turn], cell.kind[turn], cell.seed
-    n_intervals = session.n_intervals
-    profiles = profile(keys, kinds, PROFILE_DAY, seed, n_intervals=n_intervals)
-    ends, starts = (registers(keys, kinds, PROFILE_DAY + day, seed, n_intervals=n_intervals) for day in (1, 0))
-    polled = []
-    for row, node in enumerate(cell.members[turn]):
-        server, head_end = commission(
-            int(keys[row]), ends[row], profiles[row], PROFILE_DAY, session, seed=seed, start_wh=starts[row]
-        )
-        polled.append(PolledMeter(int(node), server, head_end, ends[row], profiles[row], starts[row]))
-    return polled
+    who = cell.members[turn], cell.key[turn], cell.kind[turn]
+    return commissioned(*who, cell.services, cell.session, cell.seed)

@@ -1,12 +1,12 @@
 """How a network comes back: the packet tier's cell joins and repairs, and the concentrator reads what it missed.
 
-What is read are payloads of the length that the meters' own would have; the cell carries, loses and repeats them.
+What is read are the ciphered answers of the meters themselves; only what was decrypted and equals the registers counts.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,12 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from ..channels.technology import DOWN, Exchanges, PlcCell
+from ..channels.technology import PlcCell
+from .concentrator import PAUSE_S, PolledMeter, poll
+from .polled import PUSHED_ONLY
 
 Array = NDArray[Any]
 Steps = Generator[Any, Any, Any]
-
-PAUSE_S = 5.0
-"""How often the concentrator looks whether somebody has joined while nobody it waits for has [s]."""
 
 
 @dataclass(frozen=True)
@@ -28,34 +27,44 @@ class Recovery:
     """What came of the meters that were waited for; (n,) columns in the order they were given.
 
     joined_s : when each had last joined [s], NaN where it has not
-    first_s, all_s : when its first exchange was complete, and all that was missed; inf where they were not
+    first_s, all_s : when its first reading was complete and right, and all that was missed; inf where they were not
+    wrong : readings that were decrypted but differ from the registers, and therefore came again
     control_frames : frames that were sent for the network itself
     """
 
     joined_s: Array
     first_s: Array
     all_s: Array
+    wrong: int
     control_frames: int
 
 
 @dataclass(frozen=True)
 class Talk:
-    """One exchange of one meter as it goes over the line: turns of (down, bytes), and how long an answer may take."""
+    """One reading of one meter that is still to be done, and how long each answer may take [s]."""
 
-    turns: tuple[tuple[bool, int], ...]
+    meter: PolledMeter
+    service: str
     timeout_s: float
 
 
-def talks_of(exchanges: Exchanges, meter: int) -> list[Talk]:
-    """All exchanges of a meter in one period, in order."""
-    rows = np.flatnonzero(exchanges.meter == meter)
-    numbers = exchanges.exchange[rows]
-    found = []
-    for number in np.unique(numbers):
-        legs = rows[numbers == number]
-        turns = zip((exchanges.direction[legs] == DOWN).tolist(), exchanges.bytes[legs].tolist(), strict=True)
-        found.append(Talk(tuple(turns), float(exchanges.timeout_s[legs].max())))
-    return found
+def talks_of(
+    polled: Mapping[str, Sequence[PolledMeter]], services: Sequence[str], timeout_s: float
+) -> dict[int, list[Talk]]:
+    """All readings of one period and of those missed, per node and in the order of services.
+
+    Parameters
+    ----------
+    polled : per service, the meters
+    services : names; what follows a comma says how late a reading is, and it is done as one of today: a meter is made
+        with the registers of one day, and those of another take as many bytes. What can only be pushed is left out.
+    """
+    talks: dict[int, list[Talk]] = {}
+    for name in services:
+        service = name.partition(",")[0]
+        for meter in polled[service] if service not in PUSHED_ONLY else ():
+            talks.setdefault(meter.node, []).append(Talk(meter, service, timeout_s))
+    return talks
 
 
 def recover(
@@ -73,7 +82,7 @@ def recover(
     Parameters
     ----------
     meters : (n,) node numbers, in the order of polling
-    talks : per meter, what is still to be said
+    talks : per meter, what is still to be read
     parallel : meters asked side by side
 
     A meter that has joined is asked; one that does not answer goes to the end of the queue.
@@ -83,7 +92,7 @@ def recover(
     env.run(until=env.all_of(pollers) | env.timeout(until_s))
     joined = np.array([cell.joined_s.get(int(node), np.nan) for node in meters], float)
     first, last = (np.array([times[int(node)] for node in meters], float) for times in (reader.first_s, reader.all_s))
-    return Recovery(joined, first, last, int(cell.counters.get("control_frames", 0)))
+    return Recovery(joined, first, last, reader.wrong, int(cell.counters.get("control_frames", 0)))
 
 
 class _Reader:
@@ -102,6 +111,7 @@ class _Reader:
         self.left = {int(node): deque(talks[int(node)]) for node in meters}
         self.first_s = dict.fromkeys(self.left, np.inf)
         self.all_s = dict.fromkeys(self.left, np.inf)
+        self.wrong = 0
 
     def poller(self, until_s: float) -> Steps:
         """One of the meters asked side by side, then the next, until nobody is left to ask."""
@@ -118,20 +128,15 @@ class _Reader:
     def _serve(self, node: int) -> Steps:
         """All that a meter still has to say, until it is silent once."""
         while self.left[node]:
-            if not (yield from self._say(node, self.left[node][0])):
+            if not (yield from self._say(self.left[node][0])):
                 return
             self.left[node].popleft()
             self.first_s[node] = min(self.first_s[node], self.env.now)
         self.all_s[node] = self.env.now
 
-    def _say(self, node: int, talk: Talk) -> Steps:
-        """One exchange; whether it was complete. A lost turn is noticed after its timeout."""
-        for down, size in talk.turns:
-            ends = (self.site_node, node) if down else (node, self.site_node)
-            begin = self.env.now
-            sending = self.cell.send(*ends, bytes(size))
-            yield sending | self.env.timeout(talk.timeout_s)
-            if not sending.processed or sending.value is None:
-                yield self.env.timeout(max(begin + talk.timeout_s - self.env.now, 0.0))
-                return False
-        return True
+    def _say(self, talk: Talk) -> Steps:
+        """One reading; whether it came and is right."""
+        reading = yield from poll(self.env, self.cell, self.site_node, talk.meter, talk.service, talk.timeout_s)
+        right = reading is not None and talk.meter.holds(reading)
+        self.wrong += reading is not None and not right
+        return right

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..channels.parameters import parameter
 from ..meters.services import SERVICES
+from .on_demand import ON_DEMAND
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,23 @@ class ServiceLevel:
 
     @property
     def text(self) -> str:
-        """The service level as one sentence."""
-        *others, last = (one.replace("_", " ") for one in self.services)
+        """The service level as one sentence; what is read on demand is asked for at any time, and not collected."""
+        collected = [one.replace("_", " ") for one in self.services if one != ON_DEMAND]
+        *others, last = collected or [""]
         services = f"{', '.join(others)} and {last}" if others else last
-        return (
-            f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and decrypted "
-            f"at the head end by {_clock(self.deadline_h)}; served means with a probability of at least "
-            f"{self.read_probability:.0%}"
-        )
+        parts = []
+        if collected:
+            parts.append(
+                f"{services} of every meter, once a day, collected from {_clock(self.start_h)} and complete and "
+                f"decrypted at the head end by {_clock(self.deadline_h)}"
+            )
+        if ON_DEMAND in self.services:
+            hours = f"{self.window_s / 3600.0:g} h"
+            parts.append(
+                f"a read on demand of every meter, once a day, asked for at a random moment of it and answered within "
+                f"{hours}"
+            )
+        return f"{'; '.join(parts)}; served means with a probability of at least {self.read_probability:.0%}"
 
 
 def least_replications(read_probability: float, availability: float) -> int:

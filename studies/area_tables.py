@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..meters.services import is_profile
 from ..planner.areas import HOP_COLUMNS
+from ..planner.on_demand import ON_DEMAND
 from ..planner.tables import StudyResult
 from .report_tables import Table
 from .states import count, slug
@@ -42,6 +44,19 @@ def area_sections(study: Study) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def last_read(study: Study) -> str:
+    """What the time of an area ends with: profiles where there are some, what is asked for on demand where only that.
+
+    It is the time that ``areas.csv`` holds, see `planner.areas.AreaTally`.
+    """
+    services = {service for result in study.results for service in result.deliveries.services}
+    if any(is_profile(service) for service in services):
+        return "time from the start of collection until the day profile of the last meter that is read at all is there"
+    if services == {ON_DEMAND}:
+        return "how long the slowest meter that answers at all takes to answer a request, its median"
+    return "time from the start of collection until the last meter that is read at all has told all it is asked for"
 
 
 def worst_first(rows: pd.DataFrame) -> pd.DataFrame:

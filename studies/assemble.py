@@ -22,11 +22,13 @@ from ..meters.clock import day_start_s
 from ..planner.catalogue import Catalogue, default_catalogue
 from ..planner.exchanges import PROFILE_DAY
 from ..planner.fault_pieces import hit_area
+from ..planner.luck import Luck, luck_of
 from ..planner.packet import tier_table
 from ..planner.service import least_replications
 from ..planner.tables import StudyResult
 from .beside import WhatIf
 from .case import Case
+from .line_words import line_notes, line_text
 from .sessions import session_rows, traffic_of
 from .settings import UserError
 from .study import Study
@@ -116,6 +118,8 @@ def study_of(
         simulated_until=datetime.fromtimestamp(day_start_s(PROFILE_DAY + 1), UTC).isoformat(),
         severities=beside.severities,
         faults=beside.faults,
+        line_text=line_text(case),
+        luck=_luck(case, tables),
     )
 
 
@@ -132,19 +136,32 @@ def replication_notes(case: Case) -> list[str]:
     ]
 
 
+def _luck(case: Case, results: list[StudyResult]) -> dict[str, Luck]:
+    """The part that luck has in the count of served meters, by technology; in its worst service."""
+    level, n = case.settings.service.read_probability, case.settings.simulation.replications
+    found = {}
+    for technology, result in zip(case.technologies, results, strict=True):
+        fate = result.deliveries
+        way = case.settings.backhaul.of(technology.siting is Siting.OPERATOR_CELL).availability
+        p_read, p_high = fate.p_read_deadline.min(axis=0), fate.p_read_high.min(axis=0)
+        found[result.technology] = luck_of(p_read, p_high, level, n, way)
+    return found
+
+
 def _tco_row(result: StudyResult, money: dict[str, Any]) -> dict[str, Any]:
     return {"scenario": result.scenario, "technology": result.technology, **money}
 
 
 def _warnings(case: Case, area: ServiceArea, candidates: CandidateSites, results: list[StudyResult]) -> tuple[str, ...]:
-    lines = [*area.notes, *candidates.notes, *replication_notes(case)]
+    lines = [*area.notes, *candidates.notes, *replication_notes(case), *line_notes(case)]
     wired = [one for one in case.technologies if isinstance(one, LineParameters)]
-    lines += [f"{one.name}: {note}" for one in wired for note in one.band_notes]
-    lines += [f"{one.technology}: {one.plan.note}" for one in results]
-    lines += [f"{one.technology}: {one.links.note}" for one in results if one.links.note]
+    lines += [f"{one.label}: {note}" for one in wired for note in one.band_notes]
+    label = {one.name: one.label for one in case.technologies}
+    lines += [f"{label[one.technology]}: {one.plan.note}" for one in results]
+    lines += [f"{label[one.technology]}: {one.links.note}" for one in results if one.links.note]
     lines += [
-        f"{one.technology}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range that "
-        "their model was fitted for"
+        f"{label[one.technology]}: {one.deliveries.out_of_range_ratio:.1%} of the links in use lie outside the range "
+        "that their model was fitted for"
         for one in results
         if one.deliveries.out_of_range_ratio > 0
     ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ..channels.cable import Cable
 from ..channels.powerline.cables import cable_named
+from ..channels.scenario import Scenario
 from ..channels.technologies import all_technologies
 from ..channels.technology import Technology
 from ..gis.inputs import AreaInputs
 from ..meters.services import check_services
+from ..planner.exchanges import check_messages
 from ..planner.settings import PlannerSettings
 from ..planner.severities import in_severity
 from .cables import CableInput, described_cables, own_cables
@@ -99,9 +101,15 @@ def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
     area = fill(AreaInputs, {"name": path.resolve().parent.name, **table["area"]}, f"{path} [area]")
     cables = own_cables(table.get("cables", {}), str(path))
     chosen = {name: fill(_section_class(name), table[name], f"{path} [{name}]") for name in SECTIONS if name in table}
+    if "scenario" in chosen and "name" not in table["scenario"]:
+        chosen["scenario"] = _named_by_severity(chosen["scenario"])
     settings = PlannerSettings(**chosen, cables=tuple(cable for _, cable in cables.values()))
     _check_level(settings, path)
     technologies = _technologies(table.get("technologies", {}), path)
+    try:
+        check_messages(technologies, settings.service, settings.session)
+    except ValueError as error:
+        raise UserError(f"{path} [technologies] {error}") from None
     return Case(
         path,
         path.resolve().parent.name,
@@ -113,6 +121,11 @@ def case_from(table: dict[str, Any], path: Path, digest: str) -> Case:
         cables,
         frozenset(touched_keys(table)),
     )
+
+
+def _named_by_severity(scenario: Scenario) -> Scenario:
+    """A scenario without a name of its own bears that of its severity, as the default one does."""
+    return replace(scenario, name=scenario.powerline.severity)
 
 
 def _section_class(name: str) -> type[Any]:

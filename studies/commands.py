@@ -23,6 +23,7 @@ from ..planner.pipeline import PlanningError
 from ..planner.simulate import TIERS
 from .assemble import area_of, replication_notes
 from .case import Case
+from .line_words import line_notes
 from .settings import UserError, suggestion
 from .workers import Notify, Workers
 
@@ -171,7 +172,7 @@ def audit_text(case: Case) -> str:
         f"{len(area.transformers)} transformers, {len(candidates.sites)} candidate sites, "
         f"{len(candidates.cells)} operator cells",
     ]
-    return "\n".join([*lines, *area.notes, *candidates.notes, *replication_notes(case)])
+    return "\n".join([*lines, *area.notes, *candidates.notes, *replication_notes(case), *line_notes(case)])
 
 
 N_SHOWN = 3

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ..planner.cure_rows import CURE_COLUMNS, PLACE_COLUMNS
 from ..planner.cure_words import DECIDED_ON_SITE, from_site
-from ..planner.remedies import CELLULAR, MANUAL
+from ..planner.remedies import CELLULAR, MANUAL, REPEATER
 from ..planner.tables import StudyResult
-from .report_tables import REMEDY_WORDS, Table, grouped
+from .report_tables import REMEDY_WORDS, Table, grouped, remedied
 from .states import count, slug
 from .study import Study
 from .styles import BY_WORD
@@ -69,9 +69,10 @@ def guess_note(study: Study) -> str:
     """A sentence where repeaters of a power line are guessed; empty where none are."""
     guessed = []
     for result in study.results:
-        rows = study.meters[(study.meters.technology == result.technology) & (study.meters.remedy == "repeater")]
+        rows = remedied(study, result)
+        rows = rows[rows["remedy"] == REPEATER]
         known = set() if result.cures is None else set(result.cures["meter_id"])
-        n = int((~rows.drop_duplicates("meter_id").meter_id.isin(known)).sum())
+        n = int((~rows["meter_id"].isin(known)).sum())
         guessed += [f"{count(n)} of {study.label(result.technology)}"] if n else []
     if not guessed:
         return ""

@@ -13,9 +13,10 @@ import pandas as pd
 
 from ..gis.audit import CODES
 from ..gis.kinds import DEFAULT_KIND
+from ..planner.on_demand import ON_DEMAND
 from .explain_power_line import Terms, cable_rows, cures, on_the_cable
 from .settings import UserError
-from .words import percent
+from .words import flag_words, percent
 
 _WORDS = {
     "budget": "the link budget is short: path loss, shadowing and enclosure together exceed what the radio can bridge",
@@ -51,7 +52,7 @@ _REMEDIES = {
     "complete_record": "complete the input record, then run again",
 }
 _FLAGS = {
-    "phase": "phase (drawn anew in each replication of a power line)",
+    "phase": f"{flag_words('phase')} (drawn anew in each replication of a power line)",
     "unknown_kind": f"kind (the word on the map is not known, so it counts as {DEFAULT_KIND})",
 }
 _COLUMNS = (
@@ -84,6 +85,7 @@ def explanation(folder: Path, meter_id: str) -> str:
         lines.append("  Another record with this id is used:")
     lines.append(f"  {_given(str(mine['data_flag'].iloc[0]))}")
     lines += [f"  Asked for: {terms.service.rstrip('.')}." if terms.service else ""]
+    lines += _line(folder)
     several = len(set(mine["scenario"])) > 1
     cable = cable_rows(folder, meter_id)
     for (scenario, technology), group in mine.groupby(["scenario", "technology"], sort=False):
@@ -118,6 +120,13 @@ def _terms(folder: Path) -> Terms:
     return Terms(labels, float(record["read_probability"]), str(record["service"]), longest)
 
 
+def _line(folder: Path) -> list[str]:
+    """Severity and time of the power line; nothing where none is planned, or an older version wrote the folder."""
+    path = folder / "run.json"
+    told = json.loads(path.read_text(encoding="utf-8")).get("power_line", "") if path.is_file() else ""
+    return [f"  Power line: {told}."] if told else []
+
+
 def _listed(code: str) -> str:
     words = CODES.get(code, "the record is not usable")
     return (
@@ -129,7 +138,7 @@ def _listed(code: str) -> str:
 def _given(flag: str) -> str:
     if not flag:
         return "Its record is as given."
-    words = [_FLAGS.get(word, word.replace("_", " ")) for word in flag.split("+")]
+    words = [_FLAGS.get(word, flag_words(word)) for word in flag.split("+")]
     return f"Inferred, not given: {', '.join(words)}; what follows rests on that."
 
 
@@ -143,11 +152,25 @@ def _verdict(group: pd.DataFrame) -> str:
 def _service(row: dict[Hashable, Any], terms: Terms) -> str:
     needed = terms.read_probability
     p, p95 = float(row["p_read_deadline"]), float(row["latency_p95_s"])
-    against = "at least" if row["served"] else "short of"
-    text = f"{row['service']}: read by the deadline with {percent(p)}, {against} the {needed:.0%} asked for"
+    against = f"{'at least' if row['served'] else 'short of'} the {needed:.0%} asked for"
+    if row["service"] == ON_DEMAND:
+        return f"on demand: answered in time with {percent(p)}, {against}{_answers(row)}."
+    text = f"{_plain(row['service'])}: read by the deadline with {percent(p)}, {against}"
     if np.isfinite(p95):
         text += f"; 95 % of the reads that arrive take at most {_duration(p95)}"
     return text + "."
+
+
+def _answers(row: dict[Hashable, Any]) -> str:
+    """How long a request waits, from the moment at which it is made."""
+    p50, p95 = float(row["latency_p50_s"]), float(row["latency_p95_s"])
+    if not np.isfinite(p95):
+        return ""
+    return f"; from the request on, half of the answers take at most {_duration(p50)}, 95 % at most {_duration(p95)}"
+
+
+def _plain(word: object) -> str:
+    return str(word).replace("_", " ")
 
 
 def _cause(group: pd.DataFrame, by_wire: bool) -> list[str]:
@@ -155,14 +178,14 @@ def _cause(group: pd.DataFrame, by_wire: bool) -> list[str]:
     lost = group[~group["served"]]
     lines = []
     for (reason, remedy), rows in lost.groupby(["reason", "remedy"], sort=False):
-        which = "" if len(rows) == len(group) else f" ({', '.join(rows['service'])})"
-        words = _WORDS.get(str(reason), str(reason).replace("_", " "))
-        lines.append(f"What limits{which}: {reason}: {words}.")
+        which = "" if len(rows) == len(group) else f" ({', '.join(_plain(one) for one in rows['service'])})"
+        words = _WORDS.get(str(reason), _plain(reason))
+        lines.append(f"What limits{which}: {_plain(reason)}: {words}.")
         first = rows.iloc[0]
         if reason in _LINK_REASONS and float(first["margin_db"]) >= 0:
             lines.append(f"  {_why_despite_margin(first, by_wire)}")
         if remedy:
-            lines.append(f"First remedy{which}: {_REMEDIES.get(str(remedy), str(remedy).replace('_', ' '))}.")
+            lines.append(f"First remedy{which}: {_REMEDIES.get(str(remedy), _plain(remedy))}.")
     return lines
 
 

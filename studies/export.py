@@ -197,6 +197,7 @@ def run_record(study: Study) -> dict[str, Any]:
         "simulated_until": study.simulated_until,
         "session": dict(study.session),
         "service": study.service_text,
+        "power_line": study.line_text,
         "read_probability": study.read_probability,
         "crs": area.crs,
         "inputs": [

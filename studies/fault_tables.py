@@ -22,6 +22,17 @@ SHOWN_IDS = 5
 _NONE = "–"
 
 
+def fault_draws(study: Study) -> str:
+    """How many replications the shares before and after rest on, in a sentence; empty where there are no faults."""
+    if not len(study.faults):
+        return ""
+    n = int(study.faults["replications"].iloc[0])
+    return (
+        f"Shares before and after rest on {count(n)} replication{'s' if n != 1 else ''} only ([faults] replications), "
+        "times and joins on the first of them."
+    )
+
+
 def fault_sentences(study: Study) -> list[str]:
     """What each fault does with each technology, in the order of the file."""
     found = []
@@ -41,17 +52,32 @@ def _told(row: pd.Series) -> str:
     n = int(row["n_meters"])
     if not n:
         return "no meter is concerned"
-    parts = [_joins(row), _readings(row, n)]
-    parts.append(f"read by the deadline before {_share(row['read_before'])}, after {_share(row['read_after'])}")
+    parts = [_missed(row, n), _joins(row), _readings(row, n)]
+    after = "in the first collection after it" if row["missed_days"] else "after"
+    parts.append(f"read by the deadline before {_share(row['read_before'])}, {after} {_share(row['read_after'])}")
     return "; ".join(part for part in parts if part)
+
+
+def _missed(row: pd.Series, n: int) -> str:
+    """What is not read while the fault lasts; nothing where somebody goes on reading."""
+    days = int(row["missed_days"])
+    if not days:
+        return ""
+    what = f"nobody is read meanwhile: up to {count(n * days)} daily reads miss their deadline"
+    return f"{what} ({count(n)} meters, {count(days)} day{'s' if days != 1 else ''})"
 
 
 def _joins(row: pd.Series) -> str:
     n_joined = int(np.nan_to_num(row["n_joined"]))
     if not n_joined:
-        return ""
+        return "nobody had to join again" if _stayed(row["n_joined"], row["n_back"]) else ""
     times = f"half of them after {clock(row['joined_median_s'])}, the last after {clock(row['joined_last_s'])}"
     return f"{count(n_joined)} joined again, {times}"
+
+
+def _stayed(n_joined: float, n_back: float) -> bool:
+    """Whether meters were read after the fault although none of them joined: they had never left."""
+    return bool(n_joined == 0 and n_back > 0)
 
 
 def _readings(row: pd.Series, n: int) -> str:
@@ -70,10 +96,11 @@ def fault_table(study: Study) -> Table | None:
     rows = study.faults
     if not len(rows):
         return None
-    head = ("Technology", "Fault", "Area", "Meters concerned", "Meters", "Read by the deadline before", "After",
+    head = ("Technology", "Fault", "Area", "Meters concerned", "Meters", "Read by the deadline before",
+            "Reads missed meanwhile", "After",
             "Joined again: half, last", "First exchange: half", "All read: half, last", "Not back")  # fmt: skip
     lines = tuple(_line(study, row) for row in rows.to_dict("records"))
-    return Table("Who is read, and after how long", head, lines, (*([False] * 4), *([True] * 6), False))
+    return Table("Who is read, and after how long", head, lines, (*([False] * 4), *([True] * 7), False))
 
 
 def _line(study: Study, row: dict[Any, Any]) -> tuple[str, ...]:
@@ -85,8 +112,11 @@ def _line(study: Study, row: dict[Any, Any]) -> tuple[str, ...]:
         str(row["group"]) or str(row["detail"]),
         count(row["n_meters"]),
         _share(row["read_before"]),
+        count(int(row["n_meters"] * row["missed_days"])),
         _share(row["read_after"]),
-        _pace(row["n_joined"], row["joined_median_s"], row["joined_last_s"]),
+        "nobody had to"
+        if _stayed(row["n_joined"], row["n_back"])
+        else _pace(row["n_joined"], row["joined_median_s"], row["joined_last_s"]),
         clock(row["first_median_s"]),
         _pace(row["n_back"], row["back_median_s"], row["back_last_s"]),
         _ids(str(row["not_back"])),

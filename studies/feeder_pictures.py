@@ -33,7 +33,7 @@ _TITLES = (
 
 
 def feeder_figures(study: Study) -> list[dict[str, Any]]:
-    """One entry per technology on power lines: slug, label, and its pictures with their words, worst area first."""
+    """One entry per technology on power lines: slug, label, pictures with their words, worst area first, and areas."""
     found = []
     for result in study.results:
         if result.feeders is None or not result.feeders.pictures:
@@ -46,7 +46,14 @@ def feeder_figures(study: Study) -> list[dict[str, Any]]:
             {"words": _words(one), "figure": feeder_figure(result.feeders, one, meter_id[one.meter], modes)}
             for one in ordered
         ]
-        found.append({"slug": f"{result.technology}-{result.scenario}", "label": label, "pictures": pictures})
+        found.append(
+            {
+                "slug": f"{result.technology}-{result.scenario}",
+                "label": label,
+                "pictures": pictures,
+                "n_areas": int(result.feeders.meters["site_id"].nunique()),
+            }
+        )
     return found
 
 

@@ -185,7 +185,7 @@ def _link_traces(study: Study, result: StudyResult) -> list[go.Scattergl]:
         return []
     middle = float(np.median(np.hypot(*(ends[:, 0] - ends[:, 1]).T)))
     alpha = min(0.4, max(0.07, 0.4 if middle < SHORT_LINK_M else 250.0 / len(ends)))
-    name = f"Planned links ({count(len(ends))})"
+    name = f"Planned links of the first draw ({count(len(ends))})"
     trace = _lines(shapely.linestrings(ends), name, f"rgba(70,86,110,{alpha:.2f})", 0.8)
     if trace is None:
         return []

@@ -12,17 +12,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import report_tables as tables
-from .area_tables import area_sections
+from .area_tables import area_sections, last_read
 from .cure_tables import cure_sections, guess_note
-from .fault_tables import fault_sentences, fault_table
+from .fault_tables import fault_draws, fault_sentences, fault_table
 from .feeder_pictures import feeder_figures
+from .luck_words import luck_text
 from .maps import best_technology_map, technology_map, views
-from .report_tables import Standing, Table
-from .severity_tables import severity_figure, severity_summary, severity_table
+from .report_tables import Standing
+from .severity_tables import severity_draws, severity_figure, severity_summary, severity_table
 from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD
-from .traffic_tables import agreement_line, folded_tables, traffic_tables
+from .traffic_tables import agreement_line, folded_tables, tier_lines, traffic_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -65,9 +66,12 @@ def _content(study: Study) -> dict[str, Any]:
         "base_json": safe_json(base),
         "cash_json": safe_json(figure_json(cash_figure(study))),
         "areas": _areas(study),
+        "last_read": last_read(study),
         "severities": severity_table(study),
         "severity_summary": severity_summary(study),
         "severity_json": safe_json(figure_json(severity_figure(study))) if len(study.severities) else "",
+        "severity_draws": severity_draws(study),
+        "fault_draws": fault_draws(study),
         "fault_sentences": fault_sentences(study),
         "faults": fault_table(study),
         "cures": cure_sections(study),
@@ -84,7 +88,7 @@ def _content(study: Study) -> dict[str, Any]:
         "folded_traffic": folded_tables(study),
         "agreement": agreement_line(study),
         "traffic_notes": study.traffic.notes if study.traffic else (),
-        "tiers": _optional(study.tiers, "Packet tier against fast tier, same draws", study),
+        "tiers": tier_lines(study),
         "sources": tables.source_table(study),
         "odd": tables.odd_table(study),
         "notes": [n for n in dict.fromkeys((*study.area.notes, *study.candidates.notes)) if n not in study.warnings],
@@ -95,10 +99,6 @@ def _content(study: Study) -> dict[str, Any]:
         "plotly_js": Markup(plotly.offline.get_plotlyjs()),
         "plotly_version": plotly.__version__,
     }
-
-
-def _optional(table: Any, caption: str, study: Study) -> Table | None:
-    return tables.generic_table(table, caption, study) if len(table) else None
 
 
 def _areas(study: Study) -> list[dict[str, Any]]:
@@ -114,6 +114,7 @@ def _feeders(study: Study) -> list[dict[str, Any]]:
             "label": one["label"],
             "words": [picture["words"] for picture in one["pictures"]],
             "json": safe_json([figure_json(picture["figure"]) for picture in one["pictures"]]),
+            "n_areas": one["n_areas"],
         }
         for one in feeder_figures(study)
     ]
@@ -182,10 +183,15 @@ def safe_json(value: Any) -> Markup:
 
 
 def summary(study: Study, standings: list[Standing]) -> list[str]:
-    """The answer in three sentences: who is read, what is cheapest at equal service, why the others are not read."""
+    """The answer in three sentences: who is read, what is cheapest at equal service, why the others are not read.
+
+    Behind the first: how much of the count is luck, and for which power line it holds, where there is something to say.
+    """
     if not standings:
         return ["No technology was asked for."]
-    return [_who_is_read(standings), _what_is_cheapest(study, standings), _why_not(standings)]
+    line = [f"The power line is taken with {study.line_text}."] if study.line_text else []
+    luck = [luck_text(study)] if luck_text(study) else []
+    return [_who_is_read(standings), *luck, *line, _what_is_cheapest(study, standings), _why_not(standings)]
 
 
 def _who_is_read(standings: list[Standing]) -> str:

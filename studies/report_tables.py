@@ -14,6 +14,7 @@ from ..planner.tables import StudyResult
 from .states import cheapest_serving, count, meter_states, share, slug
 from .study import Study
 from .styles import BY_WORD, NOBODY_COLOR, SERVED, TECHNOLOGY_COLORS
+from .words import flag_words
 
 Array = NDArray[Any]
 _EMPTY = "–"
@@ -136,7 +137,7 @@ def reason_matrices(study: Study) -> list[Table]:
     for service in services if len(services) > 1 else []:
         rows = study.meters[study.meters.service == service]
         alone = [rows[(rows.technology == r.technology) & (rows.scenario == r.scenario)] for r in study.results]
-        tables.append(_matrix(study, f"Service {service}", alone))
+        tables.append(_matrix(study, f"Service {_plain(service)}", alone))
     return tables
 
 
@@ -306,7 +307,7 @@ def inferred_table(study: Study) -> Table:
     ]
     per_flag = area.meters.data_flag[area.meters.data_flag != ""].str.split("+").explode().value_counts()
     ordered = sorted(per_flag.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    flagged += [(f"Meters: {_plain(flag)}", int(k), len(area.meters)) for flag, k in ordered]
+    flagged += [(f"Meters: {flag_words(str(flag))}", int(k), len(area.meters)) for flag, k in ordered]
     sites, cells = study.candidates.sites, study.candidates.cells
     flagged += [("Candidate sites with an inferred property", _flagged(sites), len(sites))]
     flagged += [("Operator cells", _flagged(cells), len(cells))]
@@ -360,19 +361,24 @@ def _flagged(records: pd.DataFrame, flag: str = "") -> int:
     return int(records.data_flag.str.split("+").map(lambda flags: flag in flags).sum())
 
 
-def remedy_table(study: Study) -> Table:
-    """How meters that are not served are made good in the cost, by technology; adds up to meters not served.
+def remedied(study: Study, result: StudyResult) -> pd.DataFrame:
+    """One row of ``Study.meters`` for each meter that is not served: that of its last such service, as the cost counts.
 
-    A meter counts once, with the remedy of its last service that is not served, as the cost does.
+    Its ``remedy`` is the one that is paid for; rows with one id that the audit listed stand once each.
     """
+    rows = study.meters[(study.meters.technology == result.technology) & (study.meters.scenario == result.scenario)]
+    order = {service: i for i, service in enumerate(result.deliveries.services)}
+    twin = rows.groupby(["service", "meter_id"]).cumcount()
+    rows = rows.assign(rank=rows.service.map(order), twin=twin)
+    rows = rows[~rows.served.astype(bool)].sort_values("rank", kind="stable")
+    return rows.drop_duplicates(["meter_id", "twin"], keep="last")
+
+
+def remedy_table(study: Study) -> Table:
+    """How meters that are not served are made good in the cost, by technology; adds up to meters not served."""
     columns, lost = [], []
     for result in study.results:
-        rows = study.meters[(study.meters.technology == result.technology) & (study.meters.scenario == result.scenario)]
-        rows = rows[~rows.served.astype(bool)]
-        order = {service: i for i, service in enumerate(result.deliveries.services)}
-        twin = rows.groupby(["service", "meter_id"]).cumcount()
-        rows = rows.assign(rank=rows.service.map(order), twin=twin).sort_values("rank", kind="stable")
-        columns.append(rows.drop_duplicates(["meter_id", "twin"], keep="last").remedy.value_counts())
+        columns.append(remedied(study, result).remedy.value_counts())
         lost.append(int((~meter_states(study, result).served).sum()))
         _conserved(int(columns[-1].sum()), lost[-1], f"{result.technology}, remedies")
     words = [word for word in REMEDY_WORDS if any(column.get(word, 0) for column in columns)]

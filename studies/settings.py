@@ -165,6 +165,8 @@ def described(settings: Any, group: str, touched: set[str]) -> list[dict[str, An
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (tuple, list)):

@@ -52,6 +52,17 @@ def _in_all(rows: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
+def severity_draws(study: Study) -> str:
+    """How many replications the comparison rests on, in a sentence; empty where none were compared."""
+    if not len(study.severities):
+        return ""
+    n = int(study.severities["replications"].iloc[0])
+    return (
+        f"This comparison rests on {count(n)} replication{'s' if n != 1 else ''} only ([severities] replications): it "
+        "shows which severity hurts where, not how large a share is."
+    )
+
+
 def severity_table(study: Study) -> Table | None:
     """Areas by technologies and severities: the share read by the deadline with its P10 to P90; None without any."""
     rows = study.severities

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..gis.area import CandidateSites, ServiceArea
 from ..planner.faults import FAULT_COLUMNS
+from ..planner.luck import Luck
 from ..planner.severities import SEVERITY_COLUMNS
 from ..planner.tables import StudyResult
 from .sessions import Traffic
@@ -67,6 +68,8 @@ class Study:
     traffic : bytes per service, encoding and medium, and how templates and meters agree; None where not computed.
     severities : DataFrame ``planner.severities.SEVERITY_COLUMNS``; no rows where none were compared.
     faults : DataFrame ``planner.faults.FAULT_COLUMNS``; no rows where none were gone through.
+    line_text : severity and time of the power line in words; empty where no technology runs on it.
+    luck : technology to the part that luck has in its count of served meters; a missing one is not told.
     simulated_until : end of the last simulated day, ISO 8601 in UTC.
     """
 
@@ -95,6 +98,8 @@ class Study:
     traffic: Traffic | None = None
     severities: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SEVERITY_COLUMNS)))
     faults: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FAULT_COLUMNS)))
+    line_text: str = ""
+    luck: Mapping[str, Luck] = field(default_factory=dict)
 
     def label(self, technology: str) -> str:
         """The technology's name as people write it."""

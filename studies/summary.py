@@ -9,10 +9,11 @@ from .study import Study
 
 
 def summary_text(study: Study) -> str:
-    """Service level, and per technology served of all, the main reason, and cost."""
+    """Service level and power line, and per technology served of all, the main reason, and cost."""
     n = study.area.n_meters_in
     text = study.service_text.rstrip(".")
-    lines = [f"{study.title}: {n} meters. {text[:1].upper()}{text[1:]}.", ""]
+    lines = [f"{study.title}: {n} meters. {text[:1].upper()}{text[1:]}."]
+    lines += [f"Power line: {study.line_text}.", ""] if study.line_text else [""]
     currency = str(study.tco["currency"].iloc[0]) if len(study.tco) else ""
     price = f"{currency}/meter/year"
     lines.append(f"{'technology':<12}{'served':>8}{'of all':>9}  {'main reason not served':<26}{price:>15}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..meters.settings import ServiceSettings
@@ -12,6 +13,7 @@ from .report_tables import Table, generic_table, session_totals
 from .sessions import ENCODING_WORDS, VALUE_WORDS
 from .states import count
 from .study import Study
+from .words import NONE, percent
 
 _NUMBERS = ("Bytes from meter", "Bytes to meter", "Messages", "Round trips")
 
@@ -32,6 +34,31 @@ def folded_tables(study: Study) -> list[Table]:
     if len(study.sessions):
         tables.append(generic_table(study.sessions, "Every leg of the services read, bytes on the line", study))
     return tables
+
+
+def tier_lines(study: Study) -> Table | None:
+    """The packet tier against the fast tier, one line per service of a cell; None where it was not run."""
+    if not len(study.tiers):
+        return None
+    head = ("Technology", "Cell", "Meters", "Direct", "Reads", "Exchanges", "Read, fast", "Read, packet", "Difference",
+            "Half of its 95 % interval", "Time, fast", "Time, packet", "Frames sent", "Lost", "Repeated",
+            "Refused")  # fmt: skip
+    rows = tuple(
+        (
+            study.label(str(row.technology)), str(row.cell), count(row.n_meters), percent(row.direct_ratio),
+            _plain(row.reads), count(row.n_exchanges), percent(row.read_fast), percent(row.read_packet),
+            percent(row.difference), percent(row.half_width), _time(row.latency_fast_s), _time(row.latency_packet_s),
+            *(count(value) for value in (row.frames_sent, row.frames_lost, row.retries, row.refused)),
+        )
+        for row in _rows(study.tiers)
+    )  # fmt: skip
+    caption = "Packet tier against fast tier, same draws; meters with a way, and the share of them without a repeater"
+    numeric = (False, False, True, True, False, *[True] * 11)
+    return Table(caption, head, rows, numeric)
+
+
+def _time(value_s: float) -> str:
+    return seconds_text(value_s) if np.isfinite(value_s) else NONE
 
 
 def agreement_line(study: Study) -> str:

@@ -11,6 +11,13 @@ NONE = "–"
 """Where there is nothing to say."""
 MOST_NAMED = 5
 """Names of a list that are said; of more, the rest is counted."""
+FLAG_WORDS = {
+    "kind": "kind of customer",
+    "phases": "number of phases",
+    "phase": "phase it hangs on",
+    "height": "height above ground",
+}
+"""What ``data_flag`` names as inferred, where one word does not say it."""
 
 
 def first_few(names: Sequence[str]) -> str:
@@ -21,6 +28,15 @@ def first_few(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
+
+
+def flag_words(flag: str) -> str:
+    """What is inferred, in words.
+
+    >>> flag_words("phases"), flag_words("feeder_node")
+    ('number of phases', 'feeder node')
+    """
+    return FLAG_WORDS.get(flag, flag.replace("_", " "))
 
 
 def percent(share: Any) -> str:

@@ -16,7 +16,8 @@ Steps = Generator[Any, Any, Any]
 LinkOf = Callable[[int, int, int], Link]
 """Receiver, sender and LQI to the link between them."""
 
-_decoded = lru_cache(maxsize=4096)(decode)
+read_message = lru_cache(maxsize=4096)(decode)
+"""`decode` that remembers: the same request reaches many nodes."""
 
 
 class Modem(Protocol):
@@ -107,11 +108,11 @@ class LoadngRouting:
         return ok
 
     def heard(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
-        """A LOADng message arrived; a node outside the network does not listen, damaged ones were refused below."""
+        """A LOADng message arrived; a node outside the network does not listen, unreadable ones were refused below."""
         if self.outside[node]:
             return
         link = self.link_of(node, sender, lqi)
-        self._do(node, self.nodes[node].heard(self.env.now, sender, _decoded(payload), link))
+        self._do(node, self.nodes[node].heard(self.env.now, sender, read_message(payload), link))
 
     def restart(self, node: int) -> None:
         """A node loses its tables; its searches end without a route."""

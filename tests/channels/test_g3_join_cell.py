@@ -119,6 +119,45 @@ def test_one_meter_alone_is_back_within_its_windows():
     balanced(cell.counters)
 
 
+def test_links_that_appear_let_the_meters_outside_join_unless_they_are_off_or_too_far():
+    n = 6
+    chain = alike([(0, n), *((node, node - 1) for node in range(1, n))])
+    apart = chain | alike([(1, 0), (4, 3)], -40.0, -1)
+    tech = dataclasses.replace(TECH, max_hops=4)
+    env, cell = network_cell(n, apart, tech=tech)
+    cell.fail(3)
+    env.run(300.0)
+    assert cell.counters["frames_sent"] == 0
+    cell.retune(made_links(n, chain | alike([(1, 0)], 30.0, -1))[1])
+    env.run(600.0)
+    assert cell.counters["frames_sent"] == 0
+    cell.retune(made_links(n, chain)[1])
+    env.run(1200.0)
+    assert [node for node in range(n) if math.isfinite(cell.joined_s[node])] == [0, 1, 2]
+    sent = cell.counters["frames_sent"]
+    cell.retune(made_links(n, chain)[1])
+    env.run(1500.0)
+    assert math.isnan(cell.joined_s[3])
+    cell.restore(3)
+    env.run(2100.0)
+    assert cell.joined_s[3] > 1500.0
+    assert math.isnan(cell.joined_s[5])
+    assert cell.counters["frames_sent"] > sent
+    assert ask(env, cell, n, 2, b"get") == b"get"
+    balanced(cell.counters)
+
+
+def test_a_meter_that_already_tries_to_join_is_not_started_again():
+    env, cell = network_cell(3, TWO_WAYS)
+    cell.cold_start([1])
+    env.run(10.0)
+    booting = cell.routing.join._booting[1]
+    cell.retune(made_links(3, TWO_WAYS)[1])
+    assert cell.routing.join._booting[1] is booting
+    env.run(60.0)
+    assert cell.joined_s[1] < 40.0
+
+
 def test_a_meter_that_nobody_hears_stays_outside_and_data_for_it_are_lost():
     env, cell = network_cell(2, {(0, 2): (30.0, 30.0, 0, 0), (0, 1): (-30.0, -30.0, -1, -1)})
     cell.cold_start([0, 1])

@@ -2,7 +2,9 @@
 
 import pytest
 from amiplan.channels.mac.g3.join_messages import (
+    ACCEPTED,
     CHALLENGE,
+    DECLINE,
     FOURTH,
     JOINING,
     KICK,
@@ -123,7 +125,12 @@ def test_an_lbp_frame_byte_by_byte():
 
 
 EUIS = st.integers(0, 2**64 - 1)
-LBPS = st.builds(Lbp, NIBBLE, EUIS, st.binary(max_size=100))
+EAPS = st.builds(eap, st.integers(0, 3), st.binary(min_size=16, max_size=16), ADDRESS)
+LBPS = (
+    st.builds(Lbp, st.sampled_from([ACCEPTED, DECLINE, KICK]), EUIS, st.binary(max_size=100))
+    | st.builds(Lbp, st.just(CHALLENGE), EUIS, EAPS)
+    | st.builds(Lbp, st.just(JOINING), EUIS, EAPS | st.just(b""))
+)
 
 
 @given(LBPS | st.builds(Beacon, ADDRESS, ADDRESS, ADDRESS) | st.builds(FarLbp, ADDRESS, ADDRESS, NIBBLE, LBPS))
@@ -145,6 +152,9 @@ def test_eap_carries_its_number_and_the_third_message_the_address(step, rand, ad
         (b"\x03\x09", "begin no joining frame"),
         (b"\x03\x00\x00", "at least 12"),
         (b"\x02\x02" + bytes(12), "at least 17"),
+        (encode_join(Lbp(7, 5)), "code 7 of LBP"),
+        (encode_join(Lbp(CHALLENGE, 5)), "no EAP-PSK message"),
+        (encode_join(FarLbp(1, 2, 8, Lbp(JOINING, 5, b"x"))), "no EAP-PSK message"),
     ],
 )
 def test_strange_joining_frames_are_refused(data, says):

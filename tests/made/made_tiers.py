@@ -15,6 +15,7 @@ class Compared:
 
     fast, packet : (n_exchanges,) probability and whether it was read
     fast_s, packet_s : (n_both,) latencies [s]
+    n_modems, most_requests : of the cell, and requests that the concentrator can have given up and still under way
     """
 
     label: str
@@ -24,6 +25,8 @@ class Compared:
     packet_s: np.ndarray
     counters: dict[str, int]
     wrong: int
+    n_modems: int
+    most_requests: int
 
 
 def compared(label, piece):
@@ -32,7 +35,9 @@ def compared(label, piece):
     read = np.isfinite(day.finished_s)
     both = read & np.isfinite(piece.latency_s)
     fast_s, packet_s = piece.latency_s[both], day.finished_s[both]
-    return Compared(label, piece.p_arrive.ravel(), read.ravel(), fast_s, packet_s, day.counters, day.wrong)
+    n_modems, asked = piece.paths.n_meters + 1, piece.technology.parallel_polls * piece.session.tries
+    read_both = piece.p_arrive.ravel(), read.ravel(), fast_s, packet_s
+    return Compared(label, *read_both, day.counters, day.wrong, n_modems, asked)
 
 
 def with_window(technology, paths, draws, share, **world):
@@ -85,11 +90,17 @@ def pooled(results):
 
 
 def check_bytes(one):
-    """Every reading that counts equals the register, and nothing that was sent is unaccounted for."""
+    """Every reading that counts equals the register, and nothing that was sent is unaccounted for.
+
+    When the day ends the concentrator waits for nothing: a payload can be pending only where its answer was given up,
+    at most each try of the last exchange of each meter asked side by side. A modem has one frame on the line at most.
+    """
     assert one.wrong == 0
     for what in ("frames", "payloads"):
         sent, *fates = (one.counters[f"{what}_{name}"] for name in ("sent", "delivered", "lost", "pending"))
         assert sent == sum(fates), (one.label, what)
+    assert one.counters["payloads_pending"] <= one.most_requests, one.label
+    assert one.counters["frames_pending"] <= one.n_modems, one.label
     assert one.counters["crc_refused"] <= one.counters["frames_lost"]
 
 

@@ -33,7 +33,7 @@ class ToyCell:
 
     def route(self, node):
         ways = [int(node)]
-        while ways[-1] != self.site_node:
+        while ways[-1] not in (self.site_node, -1):
             ways.append(int(self.routes.parent[ways[-1]]))
         return ways
 
@@ -52,6 +52,8 @@ class ToyCell:
             self.env.process(self._boot(node))
 
     def _boot(self, node):
+        if self.route(node)[-1] < 0:
+            return
         yield self.env.timeout(BOOT_S * len(self.route(node)[1:]))
         self.counters["control_frames"] += 1
         self.joined_s[node] = self.env.now

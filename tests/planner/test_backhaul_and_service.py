@@ -72,6 +72,18 @@ def test_the_level_reads_as_a_sentence() -> None:
     assert "95%" in text
 
 
+def test_a_read_on_demand_is_not_collected() -> None:
+    both = ServiceLevel(services=("on_demand", "register"), start_h=18.0, deadline_h=24.0).text
+    assert both.startswith("register of every meter, once a day, collected from 18:00")
+    assert (
+        "; a read on demand of every meter, once a day, asked for at a random moment of it and answered within 6 h;"
+        in both
+    )
+    alone = ServiceLevel(services=("on_demand",)).text
+    assert alone.startswith("a read on demand of every meter")
+    assert "collected" not in alone
+
+
 def test_places_follow_the_stated_mix() -> None:
     keys = np.arange(40_000, dtype=np.uint64)
     codes = PositionMix(facade_box=1.0, indoor=2.0, basement=1.0, steel_cabinet=0.0).draw(keys, Draws(1, 0))

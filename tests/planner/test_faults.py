@@ -5,6 +5,7 @@ from dataclasses import replace
 import made_streets
 import numpy as np
 import pytest
+from amiplan.planner import faults
 from amiplan.planner.fault_pieces import fault_pieces
 from amiplan.planner.fault_reading import with_backlog, without_node
 from amiplan.planner.fault_settings import FAULTS, FaultSettings
@@ -47,6 +48,30 @@ def test_every_fault_of_every_technology_is_gone_through(street, rows):
     assert fault_pieces([one], area, none) == []
 
 
+def test_a_neighbour_without_a_concentrator_is_told(street):
+    one, area, settings = street
+    piece = next(one for one in fault_pieces([one], area, settings) if one.fault == "feeder_moved")
+    built = np.arange(piece.site_id.size) == piece.site
+    told = fault_rows(replace(piece, built=built))
+    assert told["detail"].str.endswith("so nobody reads them there").all()
+    assert (told["read_after"].iloc[0], told["n_back"].iloc[0]) == (0.0, 0.0)
+
+
+def test_what_is_read_without_a_repeater_is_read_without_that_one(street, monkeypatch):
+    one, area, settings = street
+    piece = next(one for one in fault_pieces([one], area, settings) if one.fault == "repeater_lost")
+    gone, real = [], faults.read
+
+    def noted(*given, **known):
+        gone.append(known.get("gone", -1))
+        return real(*given, **known)
+
+    monkeypatch.setattr(faults, "read", noted)
+    found = fault_rows(piece)
+    assert gone[0] == -1
+    assert found["detail"].str.startswith(f"meter {piece.meter_id[gone[1]]}, ").all()
+
+
 def test_a_moved_feeder_joins_its_neighbour_and_is_read_there(rows):
     moved, left, own = (row for _, row in rows["feeder_moved"].iterrows())
     assert (moved["group"], left["group"], own["group"]) == ("moved", "left behind", "the neighbour's own")
@@ -70,6 +95,7 @@ def test_a_concentrator_that_was_out_catches_up(rows):
     first, area = (row for _, row in rows["concentrator_out"].iterrows())
     assert first["detail"] == "48 h without any reading, 2 days of profiles to catch up"
     assert area["n_meters"] == N_FIRST
+    assert (first["missed_days"], area["missed_days"], first["replications"]) == (2, 2, 2)
     assert first["n_joined"] == first["n_meters"]
     assert first["back_last_s"] > first["first_median_s"] > first["joined_median_s"]
 
@@ -78,6 +104,7 @@ def test_behind_a_lost_repeater_are_those_whose_way_led_through_it(rows):
     behind, rest = (row for _, row in rows["repeater_lost"].iterrows())
     assert behind["n_meters"] + rest["n_meters"] == N_FIRST - 1
     assert f"{behind['n_meters']} meters behind it" in behind["detail"]
+    assert (behind["missed_days"], behind["replications"]) == (0, 2)
     assert behind["n_joined"] == 0
     assert len(behind["not_back"].split()) == behind["n_meters"] - behind["n_back"]
 

@@ -141,6 +141,7 @@ class Line:
 
     def __init__(self, env, site, profile_s, rng, success):
         self.env, self.site, self.profile_s, self.rng, self.success = env, site, profile_s, rng, success
+        self.joined_s = dict.fromkeys(range(site), 0.0)
 
     def send(self, source, destination, payload):
         return self.env.process(self._send(source, payload))

@@ -118,6 +118,8 @@ class Line:
         self.env, self.delay_s, self.lost, self.number = env, delay_s, lost, itertools.count()
         self.sent = []
         self.retuned = []
+        self.joined_s = dict.fromkeys(range(100), 0.0)
+        self.counters = {"crc_refused": 0}
 
     def send(self, source, destination, payload):
         self.sent.append((self.env.now, source, destination))
@@ -193,6 +195,28 @@ def test_a_reading_that_differs_from_the_registers_is_counted_and_not_accepted()
     assert np.isfinite(asks.finished_s[0]).tolist() == [False, True]
 
 
+def test_who_has_not_joined_is_asked_when_it_has_and_costs_no_try_until_then():
+    line = Line(simpy.Environment())
+    line.joined_s |= {0: np.nan, 1: np.nan}
+    asks = concentrator(line, 3, rounds=1)
+
+    def join():
+        yield line.env.timeout(22.0)
+        line.joined_s[1] = line.env.now
+
+    line.env.process(join())
+    line.env.run(asks.day([0], [100.0]))
+    np.testing.assert_allclose(asks.finished_s[0], [np.inf, 25.0 + 2.0, 2.0])
+    assert {to for _, source, to in line.sent if source == 3} == {1, 2}
+    assert line.env.now == 100.0
+
+
+def test_a_window_without_end_is_refused():
+    asks = concentrator(Line(simpy.Environment()), 1)
+    with pytest.raises(ValueError, match="window that ends"):
+        asks.day([0], [np.inf])
+
+
 def test_nobody_to_ask_is_done_at_once():
     line = Line(simpy.Environment())
     asks = concentrator(line, 1)
@@ -205,6 +229,42 @@ def test_the_cell_follows_the_course():
     course = [CourseStep(until_s, name, None) for until_s, name in ((10.0, "a"), (30.0, "b"), (np.inf, "c"))]
     line.env.run(line.env.process(follow(line.env, line, course)))
     assert line.retuned == [(10.0, "b"), (30.0, "c")]
+
+
+def cut_off(piece, meter, until_s):
+    """The cell with a first part of its course in which nobody hears the meter; ``until_s`` may never come."""
+    (step,) = piece.course
+    off = (piece.paths.from_node == meter) | (piece.paths.to_node == meter)
+    dead = {name: np.where(off, -60.0, vars(step.quality)[name]) for name in vars(step.quality) if "_db" in name}
+    modes = {name: np.where(off, -1, vars(step.quality)[name]) for name in ("mode_up", "mode_down")}
+    quality = replace(step.quality, **dead, **modes)
+    routes = TECH.routes(piece.paths, quality, np.ones(1, bool))
+    assert routes.server[meter] < 0
+    return replace(piece, course=(CourseStep(until_s, quality, routes), step))
+
+
+def test_a_meter_that_gets_a_way_in_a_later_part_joins_then_and_is_read():
+    whole = cell_of(TECH, feeder(3, phases=3), Draws(7), services=("register",))
+    day = cell_day(cut_off(whole, 2, 600.0))
+    assert np.all(day.finished_s[0, :2] < 60.0)
+    assert 600.0 + TECH.joining.beacon_window_s < day.finished_s[0, 2] < 720.0
+    assert day.counters["payloads_lost"] == 0
+
+
+def test_a_meter_that_never_gets_a_way_is_unread_and_costs_the_others_nothing():
+    whole = cell_of(TECH, feeder(3, phases=3), Draws(7), services=("register",), window_s=1800.0)
+    day = cell_day(cut_off(whole, 2, 1e6))
+    assert np.all(day.finished_s[0, :2] < 60.0)
+    assert np.isinf(day.finished_s[0, 2])
+    assert day.counters["payloads_sent"] == day.counters["payloads_delivered"] == 2 * 2
+
+
+@pytest.mark.parametrize(("parallel", "last_s"), [(1, 10.0), (2, 6.0), (5, 2.0)])
+def test_a_cell_day_asks_as_many_side_by_side_as_the_technology_says(parallel, last_s):
+    piece = cell_of(TECH, feeder(5, phases=3), Draws(7), services=("register",))
+    plain = SimpleNamespace(parallel_polls=parallel, airtime_share=0.8, open_cell=lambda env, *world: Line(env))
+    day = cell_day(replace(piece, technology=plain))
+    assert day.finished_s.max() == pytest.approx(last_s)
 
 
 def test_a_row_tells_what_both_tiers_read_and_when():

@@ -77,9 +77,17 @@ def test_resampled_counts_hold_the_certain_meters() -> None:
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=30), st.integers(1, 200))
 def test_sampled_cells_are_cells_with_meters_and_fit_where_possible(sizes: list[int], most: int) -> None:
     array = np.array(sizes)
-    chosen = sampled_cells(array, most)
+    chosen = sampled_cells(array, array, most)
     assert len(set(chosen)) == len(chosen)
     assert all(array[site] > 0 for site in chosen)
     assert bool(chosen) == bool((array > 0).any())
     if len(chosen) > 1:
         assert array[chosen].sum() <= most
+
+
+def test_where_one_cell_fits_it_is_not_the_easiest() -> None:
+    sizes, hops = np.array([15, 56, 59, 177]), np.array([15, 77, 74, 300])
+    assert sampled_cells(sizes, hops, 60) == [1]
+    assert sampled_cells(sizes, hops, 20) == [0]
+    assert sampled_cells(sizes, hops, 10) == [2]
+    assert sampled_cells(sizes, hops, 192) == [0, 3]

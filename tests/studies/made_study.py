@@ -427,6 +427,7 @@ def _sessions(services: tuple[str, ...]) -> pd.DataFrame:
 
 def _tiers(technologies: tuple[str, ...]) -> pd.DataFrame:
     rows = [
-        (t, "T0", "register", 40, 0.981, 0.975, -0.006, 0.047, 40.2, 41.0, 4310, 127, 118, 1) for t in technologies[:1]
+        (t, "T0", 40, 0.625, "register", 40, 0.981, 0.975, -0.006, 0.047, 40.2, 41.0, 4310, 127, 118, 1)
+        for t in technologies[:1]
     ]
     return pd.DataFrame(rows, columns=list(TIER_COLUMNS))

@@ -12,12 +12,12 @@ import pytest
 from amiplan.planner.area_rows import AREA_COLUMNS
 from amiplan.planner.faults import FAULT_COLUMNS
 from amiplan.planner.severities import SEVERITY_COLUMNS
-from amiplan.studies.area_tables import area_sections
+from amiplan.studies.area_tables import area_sections, last_read
 from amiplan.studies.export import write_results
-from amiplan.studies.fault_tables import fault_sentences, fault_table
+from amiplan.studies.fault_tables import fault_draws, fault_sentences, fault_table
 from amiplan.studies.report import render_report
 from amiplan.studies.run import run
-from amiplan.studies.severity_tables import severity_figure, severity_summary, severity_table
+from amiplan.studies.severity_tables import severity_draws, severity_figure, severity_summary, severity_table
 from amiplan.studies.words import clock
 from amiplan.studies.workers import Workers
 
@@ -56,6 +56,7 @@ def severity_rows(rows):
 
 def fault_rows():
     nothing = dict.fromkeys(FAULT_COLUMNS, np.nan) | {"technology": "g3_plc", "site_id": "T2", "other_id": ""}
+    nothing |= {"missed_days": 0, "replications": 4}
     moved = nothing | {
         "fault": "feeder_moved", "other_id": "T3", "detail": "20 of 40 meters, over an open point", "group": "moved",
         "n_meters": 20, "read_before": 0.9, "read_after": 0.85, "n_joined": 19, "joined_median_s": 60.0,
@@ -133,6 +134,52 @@ def test_a_fault_is_told_in_a_sentence(told):
     assert alone.endswith("repeater lost, area T2: no meter of the area forwards for others.")
 
 
+def back_at_once(told, **changes):
+    """The made faults with the first row told as another one whose meters were all read again and none joined."""
+    row = told.faults.iloc[:1].assign(n_joined=0.0, n_back=20.0, back_last_s=900.0, other_id="", **changes)
+    return replace(told, faults=row)
+
+
+def test_reads_that_an_outage_takes_are_told(told):
+    out = back_at_once(told, fault="concentrator_out", missed_days=2, detail="48 h without any reading")
+    (sentence,) = fault_sentences(out)
+    assert "nobody is read meanwhile: up to 40 daily reads miss their deadline (20 meters, 2 days); " in sentence
+    assert sentence.endswith("read by the deadline before 90.0 %, in the first collection after it 85.0 %.")
+    table = fault_table(out)
+    assert table.rows[0][table.head.index("Reads missed meanwhile")] == "40"
+
+
+def test_who_never_left_had_not_to_join(told):
+    lost = back_at_once(told, fault="repeater_lost")
+    assert "nobody had to join again; 20 of 20 had been read" in fault_sentences(lost)[0]
+    joined = fault_table(lost).head.index("Joined again: half, last")
+    assert fault_table(lost).rows[0][joined] == "nobody had to"
+    gone = replace(lost, faults=lost.faults.assign(n_back=0.0))
+    assert fault_table(gone).rows[0][joined] == "0"
+    assert "nobody had to join" not in fault_sentences(gone)[0]
+
+
+def test_both_sections_say_first_how_few_draws_they_rest_on(told):
+    assert "This comparison rests on 4 replications only ([severities] replications)" in severity_draws(told)
+    assert "Shares before and after rest on 4 replications only ([faults] replications)" in fault_draws(told)
+    one = replace(told, severities=told.severities.assign(replications=1), faults=told.faults.assign(replications=1))
+    assert "rests on 1 replication only" in severity_draws(one)
+    assert "rest on 1 replication only" in fault_draws(one)
+
+
+@pytest.mark.parametrize(
+    ("services", "told_as"),
+    [
+        (("register", "profile_60min", "on_demand"), "until the day profile of the last meter"),
+        (("on_demand",), "takes to answer a request"),
+        (("register", "on_demand"), "has told all it is asked for"),
+    ],
+)
+def test_the_time_of_an_area_ends_with_what_is_read(told, services, told_as):
+    first = replace(told.results[0], deliveries=replace(told.results[0].deliveries, services=services))
+    assert told_as in last_read(replace(told, results=(first,)))
+
+
 def test_the_table_of_faults_has_one_shape(told):
     table = fault_table(told)
     assert len({len(table.head), len(table.numeric), *map(len, table.rows)}) == 1
@@ -155,6 +202,8 @@ def test_the_report_shows_them_without_words_of_the_machine(told):
     html = render_report(told)
     for word in ('id="areas"', 'id="severities"', 'id="faults"', 'class="sortable"', "12.6 min", "M00007"):
         assert word in html
+    assert severity_draws(told) in html
+    assert fault_draws(told) in html
     assert not re.search(r"\b(NaN|None|nan|inf)\b", re.sub(r"<script.*?</script>", "", html, flags=re.S))
 
 

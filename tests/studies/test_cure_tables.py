@@ -70,9 +70,9 @@ def test_the_report_tells_every_meter_and_every_change(mended):
     assert "80.0 %, none tried helps" in other
     assert "Read by hand (what is enough alone costs more than this)" in other
     assert "83.0 %, x 1 m, y 2 m" in first
-    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1", "1 177"),)
+    assert section["places"].rows == (("Filter at the source of noise", "T1", "M7", ids[0], "1", "1\u202f177"),)
     assert section["places"].head[-1] == "Price [EUR]"
-    assert section["places"].foot == ("1 changes", "", "", "", "1", "1 177")
+    assert section["places"].foot == ("1 changes", "", "", "", "1", "1\u202f177")
     assert section["n_left_out"] == 0
 
 

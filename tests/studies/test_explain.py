@@ -1,7 +1,10 @@
+import json
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from amiplan.studies.explain import explanation
-from amiplan.studies.export import write_results
+from amiplan.studies.export import run_record, write_results
 from amiplan.studies.settings import UserError
 from amiplan.studies.states import meter_states
 
@@ -58,7 +61,7 @@ def test_a_missing_margin_is_told_as_missing(study, folder):
 def test_every_technology_and_service_is_told(study, folder):
     text = explanation(folder, study.area.meters.meter_id[0])
     assert all(f"\n{study.label(r.technology)}: " in text for r in study.results)
-    assert text.count("daily_profile: read by the deadline with") == len(study.results)
+    assert text.count("daily profile: read by the deadline with") == len(study.results)
     assert study.service_text in text
     assert not text.endswith("\n")
 
@@ -92,9 +95,38 @@ def test_what_was_drawn_or_replaced_is_told_in_words(study, folder, tmp_path):
     rows = pd.read_parquet(folder / "meters.parquet")
     for flag, words in (
         ("", ["Its record is as given."]),
-        ("phase", ["Inferred, not given: phase (drawn anew in each replication of a power line); what follows"]),
+        (
+            "phase",
+            ["Inferred, not given: phase it hangs on (drawn anew in each replication of a power line); what follows"],
+        ),
         ("unknown_kind+feeder_node", ["it counts as house), feeder node; what follows rests on that"]),
     ):
         rows.assign(data_flag=flag).to_parquet(tmp_path / "meters.parquet")
         text = explanation(tmp_path, meter)
         assert all(word in text for word in words)
+
+
+def test_how_harsh_the_line_is_stands_in_the_head(study, folder, tmp_path):
+    told = "severity harsh, time day: noise and loads as at 10:00"
+    record = run_record(replace(study, line_text=told))
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (tmp_path / "meters.parquet").write_bytes((folder / "meters.parquet").read_bytes())
+    text = explanation(tmp_path, study.area.meters.meter_id[0])
+    assert f"\n  Power line: {told}.\n" in text.split("\n\n")[0] + "\n"
+
+
+def test_without_a_power_line_the_head_says_nothing_of_it(study, folder):
+    assert "Power line:" not in explanation(folder, study.area.meters.meter_id[0])
+
+
+def test_a_read_on_demand_is_told_with_the_time_of_its_answer(study, folder, tmp_path):
+    rows = pd.read_parquet(folder / "meters.parquet")
+    rows.loc[rows.service == "register_read", "service"] = "on_demand"
+    meter = _meter(study, 0, served=True).meter_id
+    mine = rows[(rows.meter_id == meter) & (rows.technology == "g3_plc") & (rows.service == "on_demand")].iloc[0]
+    rows.to_parquet(tmp_path / "meters.parquet")
+    text = explanation(tmp_path, meter)
+    assert "on demand: answered in time with " in text
+    half = f"half of the answers take at most {mine.latency_p50_s:.1f} s, 95 % at most {mine.latency_p95_s:.1f} s."
+    assert half in text
+    assert "on_demand" not in text

@@ -142,6 +142,7 @@ def test_every_mode_has_a_colour_of_its_own():
 
 def test_the_report_shows_them_and_is_silent_without(study, with_line):
     assert [one["label"] for one in feeder_figures(with_line)] == [with_line.label("g3_plc")]
+    assert [one["n_areas"] for one in feeder_figures(with_line)] == [2]
     assert 'id="feeders"' in render_report(with_line)
     assert 'id="feeders"' not in render_report(study)
 

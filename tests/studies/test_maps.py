@@ -205,3 +205,9 @@ def test_slugs_carry_the_scenario_where_there_are_several(study):
     worse = replace(study.results[0], scenario="worst")
     assert slug(study, study.results[0]) == "g3_plc"
     assert slug(replace(study, results=(*study.results, worse)), worse) == "worst-g3_plc"
+
+
+def test_links_are_told_as_those_of_the_first_draw(study):
+    figure = technology_map(study, study.results[0])
+    (links,) = [trace for trace in figure.data if trace.meta == "links"]
+    assert links.name.startswith("Planned links of the first draw (")

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from amiplan.studies import report_tables
 from amiplan.studies.report import render_report, safe_json, summary, write_report
+from amiplan.studies.states import meter_states
+from amiplan.studies.traffic_tables import tier_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +108,33 @@ def test_every_meter_not_served_has_one_remedy(study):
         total = sum(_number(row[column]) for row in table.rows)
         assert total == _number(table.foot[column]) == standing.n - standing.n_served
     assert {row[1] for row in table.rows} == {"repeater", "manual_read"}
+
+
+def test_a_meter_has_the_remedy_of_its_last_service_that_is_not_served(study):
+    """Meters that the audit listed twice under one id stand once each; who is served in the last service counts too."""
+    result = study.results[0]
+    both = study.meters[(study.meters.technology == result.technology) & ~study.meters.served]
+    first, last = result.deliveries.services
+    told = study.meters.assign(remedy=study.meters.remedy.where(study.meters.service != last, "filter"))
+    rows = report_tables.remedied(replace(study, meters=told), result)
+    states = meter_states(study, result)
+    assert sorted(rows.meter_id) == sorted(states[~states.served].meter_id)
+    lost_last = set(both[both.service == last].meter_id)
+    assert (rows[rows.meter_id.isin(lost_last)].remedy == "filter").all()
+    assert set(rows[~rows.meter_id.isin(lost_last)].service) <= {first}
+
+
+def test_the_tiers_are_told_with_the_cell_they_rest_on(study):
+    table = tier_lines(study)
+    assert dict(zip(table.head, table.rows[0], strict=True)) == {
+        "Technology": "G3-PLC (CENELEC A)", "Cell": "T0", "Meters": "40", "Direct": "62.5 %", "Reads": "register",
+        "Exchanges": "40", "Read, fast": "98.1 %", "Read, packet": "97.5 %", "Difference": "-0.6 %",
+        "Half of its 95 % interval": "4.7 %", "Time, fast": "40.2 s", "Time, packet": "41.0 s",
+        "Frames sent": "4\u202f310", "Lost": "127", "Repeated": "118", "Refused": "1",
+    }  # fmt: skip
+    nobody = tier_lines(replace(study, tiers=study.tiers.assign(latency_fast_s=float("inf"))))
+    assert nobody.rows[0][nobody.head.index("Time, fast")] == "–"
+    assert tier_lines(replace(study, tiers=study.tiers.iloc[:0])) is None
 
 
 def test_a_remedy_too_few_is_refused(study):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from amiplan.channels.parameters import parameter
+from amiplan.planner.severity_settings import SeveritySettings
 from amiplan.studies.settings import UserError, described, fill, touched_keys
 
 
@@ -55,3 +56,8 @@ def test_every_parameter_is_described_with_its_origin() -> None:
     assert by_name["radio.power_dbm"]["unit"] == "dBm"
     assert by_name["radio.mast.height_m"]["origin"] == "default"
     assert by_name["radio.mast.height_m"]["source"] == "survey"
+
+
+def test_what_is_switched_is_described_as_yes_or_no() -> None:
+    values = {row["name"]: row["value"] for row in described(SeveritySettings(), "severities", set())}
+    assert values["compare"] == "no"

@@ -38,17 +38,17 @@ Steps = Generator[Any, Any, Any]
 
 COUNTERS = (
     *(f"{what}_{fate}" for what in ("frames", "payloads") for fate in ("sent", "delivered", "lost", "pending")),
-    *("retries", "crc_refused", "collisions", "control_frames"),
+    *("retries", "crc_refused", "fields_refused", "collisions", "control_frames"),
 )
 
 
 class _Message:
     """A message on its way: what its destination has of it, and how many nodes still hold a part of it."""
 
-    __slots__ = ("done", "held", "parts")
+    __slots__ = ("destination", "done", "held", "parts")
 
-    def __init__(self, done: simpy.Event) -> None:
-        self.done, self.held = done, 1
+    def __init__(self, destination: int, done: simpy.Event) -> None:
+        self.destination, self.done, self.held = destination, done, 1
         self.parts: dict[int, bytes] = {}
 
 
@@ -66,8 +66,9 @@ class G3Cell:
 
     counters
         ``frames_*`` (data and control, acknowledgements not counted) and ``payloads_*`` with ``sent = delivered + lost
-        + pending``; ``crc_refused``, lost frames that arrived damaged; ``collisions``, lost frames that others
-        disturbed; ``retries``; ``control_frames``, sent frames with routing, join or tone-map commands.
+        + pending``; ``crc_refused``, lost frames that arrived damaged; ``fields_refused``, damaged frames that passed
+        their check sequence by luck and said what cannot be; ``collisions``, lost frames that others disturbed;
+        ``retries``; ``control_frames``, sent frames with routing, join or tone-map commands.
 
     Raises ValueError where a header has no room for its fields or the hop limit is impossible.
     """
@@ -136,7 +137,7 @@ class G3Cell:
         if source != self.links.n - 1:
             yield self.env.timeout(self._response_s)
         key = (source, number)
-        message = self._messages[key] = _Message(self.env.event())
+        message = self._messages[key] = _Message(destination, self.env.event())
         self.env.process(self._originate(key, destination, pieces))
         arrived = yield message.done
         del self._messages[key]
@@ -166,10 +167,18 @@ class G3Cell:
 
     def _received(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
         """A modem has a payload: data is taken up or passed on, control goes to the routing."""
-        if not is_data(payload):
+        if is_data(payload):
+            header = read_header(payload, self.mac)
+            if header is not None and max(header.originator, header.destination) < self.links.n:
+                self._take_up(node, header, payload)
+                return
+        elif self.routing.understands(payload):
             self.routing.heard(node, sender, payload, lqi)
             return
-        header = read_header(payload, self.mac)
+        self.counters["fields_refused"] += 1
+
+    def _take_up(self, node: int, header: MeshHeader, payload: bytes) -> None:
+        """A fragment of a message that is still on its way is passed on."""
         key = (header.originator, header.number)
         if key in self._messages:
             self._messages[key].held += 1
@@ -178,14 +187,18 @@ class G3Cell:
     def _pass_on(self, node: int, key: tuple[int, int], header: MeshHeader, piece: bytes) -> Steps:
         yield self.env.timeout(self.mac.processing_s)
         if header.destination == node:
-            self._put_together(key, header, piece)
+            self._arrived(node, key, header, piece)
         elif header.hops_left > 1:
             yield from self._forward(node, header.destination, one_hop_further(piece), header.originator)
         self._release(key)
 
-    def _put_together(self, key: tuple[int, int], header: MeshHeader, piece: bytes) -> None:
+    def _arrived(self, node: int, key: tuple[int, int], header: MeshHeader, piece: bytes) -> None:
+        """Put a message together at its destination; a fragment whose damaged header led it elsewhere is refused."""
         message = self._messages.get(key)
         if message is None or message.done.triggered:
+            return
+        if node != message.destination:
+            self.counters["fields_refused"] += 1
             return
         message.parts[header.index] = body(piece, self.mac)
         if sum(map(len, message.parts.values())) == header.size:
@@ -201,7 +214,7 @@ class G3Cell:
                 message.done.succeed(None)
 
     def retune(self, quality: LinkQuality) -> None:
-        """Links are as this table says from now on."""
+        """Links are as this table says from now on; meters outside that now have a usable way start to join."""
         self.links = CellLinks.of(self._paths, quality, self._site, self._robust_threshold_db)
         self._line.retune(self.links)
         self.routing.retune(self.links)

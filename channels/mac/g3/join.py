@@ -40,7 +40,8 @@ from .join_relay import JoinRelay
 
 Steps = Generator[Any, Any, Any]
 
-_decoded = lru_cache(maxsize=4096)(decode_join)
+read_join = lru_cache(maxsize=4096)(decode_join)
+"""`decode_join` that remembers: the same frame reaches many members."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,11 @@ class G3Join:
         if node != self.head:
             self._booting[node] = self.env.process(self._boot(node))
 
+    def start(self, node: int) -> None:
+        """A member outside that is powered tries to join from now on, if it does not already."""
+        if self._routing.outside[node] and self._modems[node].alive and node not in self._booting:
+            self.boot(node)
+
     def kick(self, node: int) -> None:
         """The coordinator sends a member away; it boots again when the message reaches it."""
         self.coordinator.members.discard(self._euis[node])
@@ -220,7 +226,7 @@ class G3Join:
 
     def heard(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
         """A joining frame arrived at a member."""
-        message = _decoded(payload)
+        message = read_join(payload)
         if isinstance(message, Beacon):
             if node in self._beacons:
                 self._beacons[node][sender] = (lqi, message.route_cost)

@@ -18,7 +18,7 @@ DISPATCH = 0x03
 BEACON, NEAR, FAR, BEACON_REQUEST = (0x03, 0x00), (0x03, 0x02), (0x02, 0x02), (0x03, 0x07)
 """First two bytes: beacon; LBP between neighbours; LBP over the mesh, with a mesh header; beacon request."""
 
-JOINING, ACCEPTED, CHALLENGE, DECLINE, KICK = 0x1, 0x9, 0xA, 0xB, 0xC
+JOINING, ACCEPTED, CHALLENGE, DECLINE, KICK = CODES = 0x1, 0x9, 0xA, 0xB, 0xC
 """Codes of LBP: the first from the device, the others to it."""
 
 FIRST, SECOND, THIRD, FOURTH = 0, 1, 2, 3
@@ -98,7 +98,7 @@ def encode_join(message: JoinMessage) -> bytes:
 
 
 def decode_join(data: bytes) -> JoinMessage:
-    """The message that `encode_join` wrote. Raises ValueError where kind, code or length is none of these.
+    """The message that `encode_join` wrote. Raises ValueError where kind, code, length or EAP is none of these.
 
     >>> decode_join(encode_join(Beacon(address=7, route_cost=18))).route_cost
     18
@@ -166,7 +166,12 @@ def _lbp(message: Lbp) -> bytes:
 
 
 def _read_lbp(data: bytes) -> Lbp:
-    return Lbp(data[0] >> 4, int.from_bytes(data[2 : 2 + EUI_BYTES], "big"), data[2 + EUI_BYTES :])
+    message = Lbp(data[0] >> 4, int.from_bytes(data[2 : 2 + EUI_BYTES], "big"), data[2 + EUI_BYTES :])
+    if message.code not in CODES:
+        raise ValueError(f"code {message.code} of LBP is unknown; expect one of {CODES}")
+    if message.code == CHALLENGE or (message.code == JOINING and message.payload):
+        read_eap(message.payload)
+    return message
 
 
 def _word(value: int, name: str) -> bytes:

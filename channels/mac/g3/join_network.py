@@ -8,24 +8,28 @@ not be the cheapest; a neighbour that did not acknowledge is left out for the ti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from ...paths import CablePaths
 from ...routing.link_cost import link_quality_indicator
 from ...routing.loadng import Link
 from ...routing.loadng_links import LinkCosts
-from ...routing.loadng_routing import LoadngRouting, Modem
+from ...routing.loadng_routing import LoadngRouting, Modem, read_message
 from ...routing.loadng_settings import LoadngSettings
 from ...technology import Routes
 from ..plc.cell_links import CellLinks
-from .join import G3Join, JoinSettings
+from .join import G3Join, JoinSettings, read_join
 from .join_messages import is_joining
 from .routing import StaticRouting
 
 if TYPE_CHECKING:
     from .cell import G3Cell
+
+Array = NDArray[Any]
 
 
 class G3Network:
@@ -50,13 +54,21 @@ class G3Network:
         """``euis``: 64-bit addresses of the members;  ``uniform()``: numbers in [0, 1)."""
         self._env, self._modems, self._costs = env, modems, costs
         self._loadng = loadng or LoadngSettings()
-        self.retune(links)
+        self._use(links)
         self.routing = LoadngRouting(env, modems, self._loadng, self._link_of, uniform)
         self.join = G3Join(env, modems, self.routing, euis, join or JoinSettings(), uniform)
         self.joined_s = self.join.joined_s
 
     def retune(self, links: CellLinks) -> None:
-        """Links are as these tables say from now on; routes stay until they fail or a search finds better ones."""
+        """Links are as these tables say from now on; routes stay until they fail or a search finds better ones.
+
+        Members outside that now have a usable way to the concentrator start to join.
+        """
+        self._use(links)
+        for node in np.flatnonzero(within_reach(links.mode, self._loadng.max_hops)).tolist():
+            self.join.start(node)
+
+    def _use(self, links: CellLinks) -> None:
         self._lqi = link_quality_indicator(links.snr_db).astype(int).tolist()
         self._mode = links.mode.tolist()
 
@@ -121,6 +133,14 @@ class G3Network:
         """Data to a destination were acknowledged by the next hop."""
         self.routing.used(node, destination)
 
+    def understands(self, payload: bytes) -> bool:
+        """Whether this is a LOADng or joining frame with possible fields."""
+        try:
+            read_join(payload) if is_joining(payload) else read_message(payload)
+        except ValueError:
+            return False
+        return True
+
     def heard(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
         """A LOADng or joining frame arrived."""
         if is_joining(payload):
@@ -148,6 +168,24 @@ class G3Network:
         return self.routing.way(node, self.join.head)
 
 
+def within_reach(mode: Array, most_hops: int) -> Array:
+    """Members that links usable both ways join to the last one, (n,) bool, itself included.
+
+    Parameters
+    ----------
+    mode : (n, n) best usable mode, sender by receiver; -1 for none
+    most_hops : longest way
+
+    >>> within_reach(np.array([[-1, -1, 0], [-1, -1, 0], [0, -1, -1]]), 8)
+    array([ True, False,  True])
+    """
+    usable = (mode >= 0) & (mode.T >= 0)
+    near = np.arange(len(mode)) == len(mode) - 1
+    for _ in range(most_hops):
+        near = near | usable[near].any(axis=0)
+    return np.asarray(near)
+
+
 def standing_network(
     cell: G3Cell,
     paths: CablePaths,
@@ -168,7 +206,8 @@ def standing_network(
 
     Returns
     -------
-    G3Network. Meters without a route stay outside and silent until they are started.
+    G3Network. Meters without a route stay outside and silent until links change so that they have one, or until they
+    are started.
     """
     euis = paths.node_key[cell.links.node].tolist()
     network = G3Network(cell.env, cell.modems, cell.links, euis, costs, cell.rng.random, loadng, join)

@@ -76,15 +76,15 @@ def fragments(
     return made
 
 
-def read_header(fragment: bytes, mac: MacSettings) -> MeshHeader:
-    """Header of a data fragment."""
+def read_header(fragment: bytes, mac: MacSettings) -> MeshHeader | None:
+    """Header of a data fragment; None where it is too short for its headers or may go no hop at all."""
+    rest, hops_left, cut = fragment[mac.mesh_header_bytes :], fragment[0] >> 4, fragment[0] & FRAGMENTED
+    if not hops_left or len(rest) <= (mac.fragment_header_bytes if cut else mac.ip_header_bytes):
+        return None
     originator, destination = int.from_bytes(fragment[1:3], "big"), int.from_bytes(fragment[3:5], "big")
-    rest = fragment[mac.mesh_header_bytes :]
     number = int.from_bytes(rest[:2], "big")
-    hops_left = fragment[0] >> 4
-    if not fragment[0] & FRAGMENTED:
-        return MeshHeader(originator, destination, hops_left, number, len(rest), 0)
-    return MeshHeader(originator, destination, hops_left, number, int.from_bytes(rest[2:4], "big"), rest[4])
+    size, index = (int.from_bytes(rest[2:4], "big"), rest[4]) if cut else (len(rest), 0)
+    return MeshHeader(originator, destination, hops_left, number, size, index)
 
 
 def body(fragment: bytes, mac: MacSettings) -> bytes:

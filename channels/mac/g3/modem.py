@@ -1,8 +1,4 @@
-"""One G3-PLC modem of the packet tier: contention, segments, acknowledgements, repetitions and tone maps, real bytes.
-
-MAC header of a segment, seven bytes of the overhead that stands for header, security and integrity code: flags, number
-of the segment, sequence number, receiver, sender. The last two bytes are the frame check sequence.
-"""
+"""One G3-PLC modem of the packet tier: contention, segments, acknowledgements, repetitions, tone maps, real bytes."""
 
 from __future__ import annotations
 
@@ -12,20 +8,27 @@ from typing import Any
 import numpy as np
 import simpy
 
-from ..plc.frames import FCS_BYTES, checked, damaged, with_fcs
+from ..plc.frames import FCS_BYTES, checked, damaged
 from ..plc.medium import OnAir
 from .csma import Backoff
 from .framing import segment_sizes_bytes
 from .line import G3Line
+from .segment import (
+    COMMAND,
+    HEADER_BYTES,
+    LAST,
+    MAP_RESPONSE,
+    MAP_RESPONSE_BYTES,
+    REQUEST_MAP,
+    Segment,
+    read_segment,
+    write_segment,
+)
 
 Steps = Generator[Any, Any, Any]
 
-HEADER_BYTES = 7
-LEAST_RESPONSE_BYTES = HEADER_BYTES + 3 + FCS_BYTES
+LEAST_RESPONSE_BYTES = HEADER_BYTES + MAP_RESPONSE_BYTES + FCS_BYTES
 EVERYBODY = 0xFFFF
-REQUEST_MAP, LAST, COMMAND = 0x80, 0x40, 0x20
-"""Flags: the sender asks for a tone map, the segment is the last one, the frame is a MAC command."""
-MAP_RESPONSE = 0x0A
 DISPATCH, DATA, ROUTING, JOIN = 0x07, 0x01, 0x02, 0x03
 """Lowest bits of the first byte of every payload, and what they say; all but data is control."""
 NEIGHBOUR_TTL_S = 255 * 60.0
@@ -148,8 +151,7 @@ class G3Modem:
         return frames
 
     def _frame(self, receiver: int, sequence: int, number: int, flags: int, data: bytes, filling: int) -> bytes:
-        head = bytes((flags, number, sequence)) + receiver.to_bytes(2, "big") + self.number.to_bytes(2, "big")
-        return with_fcs(head + bytes(filling) + data)
+        return write_segment(Segment(flags, number, sequence, receiver, self.number, data), filling)
 
     def _contend(self, high_priority: bool) -> Steps:
         """Wait for an idle line and back off; False where it stays busy, or the modem fails meanwhile."""
@@ -177,56 +179,68 @@ class G3Modem:
         frame.reserve_s = line.gap_s + line.header_s
         yield timeout(airtime_s)
         peer = self._peers[receiver]
-        good, data = peer.listen(frame, octets, mode)
+        good, segment = peer.listen(frame, octets, mode)
         yield timeout(line.gap_s)
         if not good or not peer.alive or line.medium.sending(receiver):
             yield timeout(line.header_s)
             return False
         answer = line.medium.begin(receiver, line.header_s, line.header_s)
         yield timeout(line.header_s)
-        if data is None:
+        if segment is None:
             return False
-        peer.accept(data)
+        peer.accept(segment)
         return self.alive and line.readable(answer, self.number)
 
-    def listen(self, frame: OnAir, octets: bytes, mode: int) -> tuple[bool, bytes | None]:
-        """A frame for this modem has ended: whether its header was read, and its bytes where they are undamaged."""
-        line, data = self._line, None
-        header = self.alive and line.readable(frame, self.number)
-        if header:
+    def listen(self, frame: OnAir, octets: bytes, mode: int) -> tuple[bool, Segment | None]:
+        """A frame meant for this modem has ended: whether it is answered, and its segment where that is taken."""
+        line, segment = self._line, None
+        answered = self.alive and line.readable(frame, self.number)
+        if answered:
             lost = line.chance() < line.payload_error(frame, self.number, mode, len(octets))
             data = checked(damaged(octets, line.rng) if lost else octets)
             line.counters["crc_refused"] += data is None
-            if data is not None and self.outside and not self._for_outsider(data):
-                header, data = False, None
-        if data is None and frame.others and line.medium.clear(frame, self.number) > 1:
+            if data is not None:
+                answered, segment = self._believed(data)
+        if segment is None and frame.others and line.medium.clear(frame, self.number) > 1:
             line.counters["collisions"] += 1
-        line.settle("frames", data is not None)
-        return header, data
+        line.settle("frames", segment is not None)
+        return answered, segment
 
-    def _for_outsider(self, data: bytes) -> bool:
+    def _believed(self, data: bytes) -> tuple[bool, Segment | None]:
+        """Bytes that passed their check, perhaps by luck: whether they are answered, and the segment that is taken.
+
+        Impossible fields are refused like damaged bytes; what is for another receiver is not for this modem, which
+        keeps silent, as it does outside the network to all but the join protocol.
+        """
+        line = self._line
+        segment = read_segment(data, line.mac.mac_overhead_bytes, line.links.n, len(line.table))
+        mine = segment is None or segment.receiver == self.number
+        if segment is None or not mine:
+            line.counters["fields_refused"] += 1
+            return mine, None
+        taken = not self.outside or self._for_outsider(segment)
+        return taken, segment if taken else None
+
+    def _for_outsider(self, segment: Segment) -> bool:
         """Whether a segment belongs to a payload of the join protocol, or to the tone maps of one."""
-        start = self._line.mac.mac_overhead_bytes - FCS_BYTES
-        sender = int.from_bytes(data[5:7], "big")
-        first = data[1] == 0 and data[start : start + 1] == bytes((JOIN,))
-        return bool(data[0] & COMMAND) or first or (data[1] > 0 and sender in self._inbox)
+        first = segment.number == 0 and segment.data[0] == JOIN
+        follows = segment.number > 0 and segment.sender in self._inbox
+        return bool(segment.flags & COMMAND) or first or follows
 
-    def accept(self, data: bytes) -> None:
+    def accept(self, segment: Segment) -> None:
         """Take a segment that was just acknowledged; the same segment again changes nothing."""
-        flags, number, sequence = data[0], data[1], data[2]
-        sender = int.from_bytes(data[5:7], "big")
+        flags, sender = segment.flags, segment.sender
         lqi = self._lqi[sender] = self._line.lqi(sender, self.number)
         inbox = self._inbox.get(sender)
-        if inbox is None or inbox.sequence != sequence:
-            inbox = self._inbox[sender] = _Inbox(sequence)
-        if number != len(inbox.parts):
+        if inbox is None or inbox.sequence != segment.sequence:
+            inbox = self._inbox[sender] = _Inbox(segment.sequence)
+        if segment.number != len(inbox.parts):
             return
-        command = flags & COMMAND
-        inbox.parts.append(data[HEADER_BYTES if command else self._line.mac.mac_overhead_bytes - FCS_BYTES :])
+        inbox.parts.append(segment.data)
         if not flags & LAST:
             return
         payload = b"".join(inbox.parts)
-        if command:
+        if flags & COMMAND:
             self._maps[sender] = (payload[1], self._line.env.now + self._line.mac.tone_map_ttl_s)
             self._reverse_lqi[sender] = payload[2], self._line.env.now + NEIGHBOUR_TTL_S
             return

@@ -32,6 +32,10 @@ class Routing(Protocol):
         """Look for a way from ``node``, which holds a fragment of ``source``; ends with whether there is one."""
         ...
 
+    def understands(self, payload: bytes) -> bool:
+        """Whether a control payload can be read; only such ones are handed to `heard`."""
+        ...
+
     def heard(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
         """A control payload has arrived at a node."""
         ...
@@ -110,6 +114,10 @@ class StaticRouting:
 
     def link_failed(self, node: int, next_hop: int, destination: int) -> None:
         """Routes stand."""
+
+    def understands(self, payload: bytes) -> bool:
+        """Nobody sends control payloads."""
+        return False
 
     def heard(self, node: int, sender: int, payload: bytes, lqi: int) -> None:
         """Nobody sends control payloads."""
