@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,8 @@ from ..mac.plc.exchange import LegCost, Moment, Polling, outcome_of
 from ..mac.prime.cell import PrimeCell
 from ..mac.prime.exchange import leg_costs, relay_airtime_s
 from ..mac.prime.framing import frame_loss, frame_s, segment_count
-from ..mac.prime.settings import DATA_PRIORITY, LLC_BYTES
+from ..mac.prime.settings import DATA_PRIORITY, LLC_BYTES, MOST_SEGMENTS, SAR_BYTES
+from ..mac.prime.sharing import contention
 from ..mac.prime.time import mac_frame_row
 from ..paths import CablePaths
 from ..phy.plc_adaptation import Adaptation
@@ -83,6 +84,21 @@ class Prime(PrimeParameters, OnCables):
                 item.name: np.where(pair, _as_table(item.name, old, place), getattr(own, item.name))
                 for item in fields(LinkQuality)
             }
+        )
+
+    def check_messages(self, longest_bytes: int) -> None:
+        """Refuse segments so small that there cannot be enough of them for the longest message of a case.
+
+        Raises ValueError naming the smallest ``sar_bytes`` that fits, or the size that has to shrink where none does.
+        """
+        room = {size: MOST_SEGMENTS * replace(self, sar_bytes=size).mac.segment_payload_bytes for size in SAR_BYTES}
+        if room[self.sar_bytes] >= longest_bytes + LLC_BYTES:
+            return
+        fits = [size for size in SAR_BYTES[1:] if room[size] >= longest_bytes + LLC_BYTES]
+        fix = f"write {fits[0]} or more" if fits else f"lower max_pdu_bytes of [session] below {max(room.values())}"
+        raise ValueError(
+            f"{self.name}: sar_bytes = {self.sar_bytes} leaves {room[self.sar_bytes]} B to a message of "
+            f"{MOST_SEGMENTS} segments, the longest has {longest_bytes + LLC_BYTES} B; {fix}"
         )
 
     @property
@@ -196,12 +212,17 @@ class Prime(PrimeParameters, OnCables):
             cost = self.leg_cost(exchanges, part.routes, paths, part.quality, draws, alone=alone)
             return Moment(part.until_s, part.routes, cost)
 
-        moments = [moment(part) for part in course]
-        return outcome_of(exchanges, moments, paths, course[0].quality, draws, self.polling, alone=alone)
+        moments, first = [moment(part) for part in course], course[0]
+        factors, waits = contention(
+            self.mac, exchanges, moments[0].cost, first.routes, paths, first.quality, self.legacy(paths, draws),
+            self.parallel_polls,
+        )  # fmt: skip
+        polling = replace(self.polling, contention=factors, waiting=waits)
+        return outcome_of(exchanges, moments, paths, first.quality, draws, polling, alone=alone)
 
     @property
     def polling(self) -> Polling:
-        """How a base node asks its meters."""
+        """How a base node asks its meters; contention among several exchanges is worked out from their frames."""
         return Polling(self.response_s, self.parallel_polls, self.airtime_share)
 
     def leg_cost(

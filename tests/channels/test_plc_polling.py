@@ -151,7 +151,7 @@ def test_throughput_of_a_shared_line_after_mean_value_analysis():
         assert line_throughput(wait_s, line_s, n, np.ones(1)) == pytest.approx(rate, rel=1e-12)
     assert line_throughput(0.0, 2.0, 5, np.ones(1)) == pytest.approx(0.5)
     assert line_throughput(1e3, 1.0, 4000, np.ones(1)) == pytest.approx(1.0, rel=1e-3)
-    assert line_stretch(3.0, 0.0, 4, np.ones(1)) == 1
+    assert line_stretch(3.0, 0.0, 4, np.ones(1), np.zeros(1)) == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -217,3 +217,43 @@ def test_contests_against_drawn_ones(n):
     told = contest(n, csma)
     assert told.slots == pytest.approx(first_slot / contests, rel=0.15)
     assert told.shared == pytest.approx(shared / contests, abs=0.006)
+
+
+def test_who_waits_elsewhere_does_not_crowd_the_line():
+    """Two exchanges of 1 s on the line and 3 s beside it, some of whose frames are lost and sent again after a wait."""
+    one = np.ones(2)
+    # half a second of waiting for each on the line, crowded or not, is half a second more beside the line
+    lost = line_stretch(3.0, 1.0, 2, one, np.full(2, 0.5))
+    assert lost == pytest.approx(2 / line_throughput(3.5, 1.0, 2, one) - 3.0, rel=1e-6)
+    # where 5 s are lost for each in a crowd: w = 3 + 5 / (1 + w) is the wait, 1 / (1 + w) being done in a crowd
+    crowded = line_stretch(3.0, 1.0, 2, one, np.array([0.0, 5.0]))
+    assert crowded == pytest.approx(2 / line_throughput(4.0, 1.0, 2, one) - 3.0, rel=1e-6)
+    assert line_stretch(3.0, 1.0, 50, one, np.array([0.0, 1e3])) > crowded
+
+
+def patient(n, limit, **moves):
+    """``n`` jobs of 3 s beside the line and 1 s on it; none completes where the line stretches that beyond a limit."""
+    levels = np.array([1.0, 2.0, 4.0, 8.0])
+    success, time = np.where(levels > limit, 0.0, 1.0), 3 + levels
+    columns = {"success": success, "done_s": time, "failed_s": time}
+    columns |= dict.fromkeys(("done_s2", "failed_s2"), np.zeros(4)) | dict.fromkeys(("line_s", "frames"), np.ones(4))
+    wide = {name: np.tile(one[:, None, None], (1, 1, n)) for name, one in columns.items()}
+    place = {"server": np.zeros(n, int), "rank": np.arange(float(n)), "not_before_s": np.zeros(n)}
+    return poll(jobs(n, **place, window_s=np.full(n, 1e4), stretch=tuple(levels), **wide), ENDLESS, **moves)
+
+
+def test_what_a_crowded_line_stretches_beyond_patience_fails():
+    one, some, many = (patient(40, 2.0, parallel=parallel) for parallel in (1, 2, 20))
+    np.testing.assert_allclose(one.p_arrive, 1)
+    np.testing.assert_allclose(one.p50_s, 4 * np.arange(1, 41))
+    np.testing.assert_allclose(some.p_arrive, 1)
+    assert many.p_arrive.max() < 0.01
+    # with patience the levels are those of a line without any: what has to be done there grows as the line says
+    endless = patient(40, np.inf, parallel=20)
+    np.testing.assert_allclose(endless.p_arrive, 1)
+    alone = {name: np.ones((1, 40)) for name in ("success", "line_s", "frames")}
+    alone |= {name: np.full((1, 40), 4.0) for name in ("done_s", "failed_s")}
+    alone |= {name: np.zeros((1, 40)) for name in ("done_s2", "failed_s2")}
+    place = {"server": np.zeros(40, int), "rank": np.arange(40.0), "not_before_s": np.zeros(40)}
+    whole = poll(jobs(40, **place, window_s=np.full(40, 1e4), **alone), ENDLESS, parallel=4)
+    np.testing.assert_allclose(patient(40, np.inf, parallel=4).p50_s, whole.p50_s, rtol=1e-3)

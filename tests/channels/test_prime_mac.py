@@ -159,14 +159,21 @@ def test_what_never_fits_is_refused():
 
 def test_a_message_behind_a_word_is_late_and_from_three_hops_on_sometimes_lost():
     word, frame = np.full((3, 3), 0.02), np.full((3, 3), 0.06)
-    behind = follow(OLD, word, frame, np.array([1, 2, 3]), 0.0)
+    hops, nobody = np.array([1, 2, 3]), np.zeros(3, bool)
+    behind = follow(OLD, word, frame, hops, 0.0, far=nobody)
     alone = [walk(OLD, frame[:1, :k], np.full((1, k), OLD.processing_s), np.full(1, k), np.full(1, k), fresh=True)
              for k in (1, 2, 3)]  # fmt: skip
     assert (behind.arrives_s > [one.there_s[0] for one in alone]).all()
     assert behind.spoilt[0] == 0.0
-    assert behind.spoilt[2] > 0.05
-    later = follow(OLD, word, frame, np.array([1, 2, 3]), 10.0)
-    assert (later.spoilt == 0).all()
+    assert behind.spoilt[2] > 0.0
+    np.testing.assert_array_equal(behind.beside > 0, [False, False, True])
+    # who hears the switch two hops ahead begins only at the same moment as that
+    hearing = follow(OLD, word, frame, hops, 0.0, far=~nobody)
+    assert 0 < hearing.beside[2] < 0.5 * behind.beside[2]
+    np.testing.assert_array_equal(hearing.spoilt[:2], behind.spoilt[:2])
+    np.testing.assert_array_equal(hearing.arrives_s[:2], behind.arrives_s[:2])
+    later = follow(OLD, word, frame, hops, 10.0, far=nobody)
+    assert (later.spoilt + later.beside == 0).all()
     np.testing.assert_allclose(later.arrives_s, [one.there_s[0] for one in alone], rtol=0.05)
 
 

@@ -7,7 +7,7 @@ are repeated together), turns become attempts of an exchange, and attempts the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ POLL_ORDER = "plc poll order"
 """Purpose of the draw by which a concentrator orders its meters, in both tiers."""
 
 _CERTAIN = 1.0 - 1e-9
+
+STRETCHES = tuple(float(one) for one in np.geomspace(1.0, 100.0, 19))
+"""Levels of a crowded line for which exchanges side by side are worked out; at the last no answer is in time."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ class Polling:
     parallel : meters asked side by side;  airtime_share : share of the window that reading may fill, 0 to 1
     contention : (n_sites, n), or one row for all, factor on the line time of exchanges while 1, 2, ... of them want the
         line, the last one for more; None for no such loss
+    waiting : shaped alike, seconds that an exchange waits elsewhere for each second on the line; None for none
     """
 
     response_s: float
     parallel: int
     airtime_share: float
     contention: Array | None = None
+    waiting: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,16 @@ def _chained(turns: Turns, cost: LegCost, arrives: Array) -> tuple[Array, Array,
     return once, patient, line_s, frames
 
 
+def stretched(cost: LegCost, factor: float) -> LegCost:
+    """Legs on a line that others use too, so that what they have to do there takes ``factor`` times as long.
+
+    Each frame waits for the line on its own, memoryless, so that their waits scatter as much as they take.
+    """
+    more_s = (factor - 1.0) * cost.channel_s
+    spread_s2 = cost.variance_s2 + more_s**2 / np.maximum(cost.frames, 1.0)
+    return replace(cost, time_s=cost.time_s + more_s, variance_s2=spread_s2)
+
+
 def attempts(turns: Turns, exchanges: Exchanges, cost: LegCost, response_s: float) -> Attempts:
     """Chain the turns of each job: each follows when the one before arrived, the attempt ends where one is given up.
 
@@ -249,9 +264,13 @@ def outcome_of(
     if until_s.size == 0 or not np.isinf(until_s[-1]) or np.any(np.diff(until_s) <= 0):
         raise ValueError(f"moments end at {until_s.tolist()} s: give rising ends, the last one inf")
     turns = Turns.of(exchanges)
-    each = [attempts(turns, exchanges, moment.cost, polling.response_s) for moment in moments]
+    levels = STRETCHES if polling.parallel > 1 and not alone else STRETCHES[:1]
+    each = [
+        [attempts(turns, exchanges, stretched(moment.cost, level), polling.response_s) for moment in moments]
+        for level in levels
+    ]
     server = np.max([moment.routes.server for moment in moments], axis=0)
-    fate, routed = _polled(turns, exchanges, each, server, until_s, paths, draws, polling, alone)
+    fate, routed = _polled(turns, exchanges, each, levels, server, until_s, paths, draws, polling, alone)
     shape = (len(exchanges.services), paths.n_meters)
     first = moments[0].routes
     p_arrive, p50, p95, frames = np.zeros(shape), np.full(shape, np.inf), np.full(shape, np.inf), np.zeros(shape)
@@ -259,7 +278,9 @@ def outcome_of(
     reason[turns.service, turns.meter] = first.reason[turns.meter]
     at = turns.service[routed], turns.meter[routed]
     p_arrive[at], p50[at], p95[at], frames[at] = fate.p_arrive, fate.p50_s, fate.p95_s, fate.frames
-    hurried = np.max([one.patient - one.success for one in each], axis=0)[routed] > CAPACITY_SHARE
+    patient = np.max([one.patient for one in each[0]], axis=0)[routed]
+    hurried = np.max([one.patient - one.success for one in each[0]], axis=0)[routed] > CAPACITY_SHARE
+    hurried |= patient - fate.p_eventually > CAPACITY_SHARE
     crowded = hurried | (fate.p_eventually - fate.p_arrive > CAPACITY_SHARE) | (fate.p_eventually >= _CERTAIN)
     limit = np.where(first.server >= 0, weakest_limit(first, paths, quality_of_first), first.reason)
     late = [fate.p_arrive >= _CERTAIN, crowded]
@@ -270,7 +291,8 @@ def outcome_of(
 def _polled(
     turns: Turns,
     exchanges: Exchanges,
-    each: Sequence[Attempts],
+    each: Sequence[Sequence[Attempts]],
+    levels: tuple[float, ...],
     server: Array,
     until_s: Array,
     paths: CablePaths,
@@ -287,21 +309,23 @@ def _polled(
     service, meter = turns.service[routed], turns.meter[routed]
 
     def column(name: str) -> Array:
-        return np.stack([getattr(one, name)[routed] for one in each])
+        return np.array([[getattr(one, name)[routed] for one in level] for level in each])
 
     names = ("success", "done_s", "done_s2", "failed_s", "failed_s2", "line_s", "frames")
     jobs = Jobs(
-        server[meter].astype(np.int64),
-        service + order[meter],
-        start_s[routed],
-        window[service],
-        *(column(name) for name in names),
+        server=server[meter].astype(np.int64),
+        rank=service + order[meter],
+        not_before_s=start_s[routed],
+        window_s=window[service],
+        stretch=levels,
+        **{name: column(name) for name in names},
     )
     return poll(
         jobs,
         until_s,
         parallel=polling.parallel,
         contention=polling.contention,
+        waiting=polling.waiting,
         airtime_share=polling.airtime_share,
         alone=alone,
     ), routed

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .line_share import line_stretch
+from .line_share import common_stretch, stretched_job
 
 Array = NDArray[Any]
 
@@ -29,13 +29,19 @@ that is none."""
 class Jobs:
     """What a concentrator has to do, one job per service and meter.
 
+    Where a column may have another axis in front, (n_levels, n_moments, n_jobs), it holds for a line that is so crowded
+    that what an attempt has to do on it takes ``stretch`` times as long; between two levels it is interpolated, and
+    beyond the last of several nothing changes any more. With one level, attempts grow by what they do on the line.
+
     server : (n_jobs,) site of the job;  rank : (n_jobs,) order within the site, any sortable number
     not_before_s, window_s : (n_jobs,) earliest start, and how long after it the job counts [s]
     success : (n_moments, n_jobs) probability that one attempt completes; 0 with no time at all: nobody asks
     done_s, done_s2 : (n_moments, n_jobs) mean [s] and variance [s^2] of the duration of an attempt that completes
     failed_s, failed_s2 : (n_moments, n_jobs) the same of one that fails
-    line_s : (n_moments, n_jobs) mean time for which an attempt keeps the line busy [s], at most its duration
+    line_s : (n_moments, n_jobs) mean time for which an attempt keeps the line busy, unstretched [s], at most its
+        duration
     frames : (n_moments, n_jobs) mean number of frames that an attempt sends
+    stretch : (n_levels,) rising from 1
     """
 
     server: Array
@@ -49,6 +55,7 @@ class Jobs:
     failed_s2: Array
     line_s: Array
     frames: Array
+    stretch: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ def poll(
     rounds: int = MOST_ROUNDS,
     parallel: int = 1,
     contention: Array | None = None,
+    waiting: Array | None = None,
     airtime_share: float = 1.0,
     alone: bool = False,
 ) -> Polled:
@@ -90,6 +98,8 @@ def poll(
     contention : (n_sites, n), or (n,) for all sites, positive
         Factor on the time that the line is kept busy while 1, 2, ... jobs want it; the last one holds for more. None
         for no such loss.
+    waiting : shaped as ``contention``, at least 0
+        Seconds for which a job waits elsewhere for each second on the line while 1, 2, ... want it; None for none.
     airtime_share
         Share of each job's window that its site may fill with jobs, above 0 to 1; later jobs of the site wait in vain.
     alone
@@ -113,13 +123,16 @@ def poll(
     group = jobs.server[order]
     bounds = np.flatnonzero(np.r_[True, group[1:] != group[:-1], True]) if group.size else np.zeros(1, np.int64)
     columns = (jobs.success, jobs.done_s, jobs.done_s2, jobs.failed_s, jobs.failed_s2, jobs.line_s, jobs.frames)
-    cost = np.stack([np.asarray(column, np.float64)[:, order] for column in columns])
+    shape = len(jobs.stretch), until_s.size, order.size
+    cost = np.stack([np.asarray(column, np.float64).reshape(shape)[..., order] for column in columns])
     factor = np.atleast_2d(np.ones(1) if contention is None else np.asarray(contention, np.float64))
+    crowd = np.stack([factor, np.zeros_like(factor) if waiting is None else np.atleast_2d(waiting)], axis=1)
     row = np.minimum(group[bounds[:-1]], factor.shape[0] - 1)
     fate = np.empty((5, order.size))
     _poll_sites(
         bounds, jobs.not_before_s[order].astype(np.float64), jobs.window_s[order].astype(np.float64),
-        np.asarray(until_s, np.float64), cost, rounds, parallel, factor[row], airtime_share, alone, fate,
+        np.asarray(until_s, np.float64), cost, np.array(jobs.stretch), rounds, parallel, crowd[row], airtime_share,
+        alone, fate,
     )  # fmt: skip
     back = np.empty(order.size, np.int64)
     back[order] = np.arange(order.size)
@@ -127,18 +140,21 @@ def poll(
 
 
 @njit(cache=True, nogil=True)
-def _poll_sites(bounds, start, window, until, cost, rounds, parallel, contention, airtime_share, alone, fate):  # type: ignore[no-untyped-def]
-    """All sites, one after another; ``fate`` (5, n_jobs) takes the columns of `Polled`."""
+def _poll_sites(bounds, start, window, until, cost, levels, rounds, parallel, crowd, airtime_share, alone, fate):  # type: ignore[no-untyped-def]
+    """All sites, one after another; ``fate`` (5, n_jobs) takes the columns of `Polled`.
+
+    ``crowd`` (n_sites, 2, n) is factor and wait while 1, 2, ... jobs want the line.
+    """
     for site in range(bounds.size - 1):
         mine = slice(bounds[site], bounds[site + 1])
         _poll_site(
-            start[mine], window[mine], until, cost[:, :, mine], rounds, parallel, contention[site], airtime_share,
-            alone, fate[:, mine],
+            start[mine], window[mine], until, cost[..., mine], levels, rounds, parallel, crowd[site],
+            airtime_share, alone, fate[:, mine],
         )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _poll_site(start, window, until, cost, rounds, parallel, contention, airtime_share, alone, fate):  # type: ignore[no-untyped-def]
+def _poll_site(start, window, until, cost, levels, rounds, parallel, crowd, airtime_share, alone, fate):  # type: ignore[no-untyped-def]
     """Rounds of one site. ``end`` (2, places) is mean and variance of the time at which each place is free again."""
     n = start.size
     still_open, lag, parts = np.ones(n), np.zeros((2, n)), np.zeros((4, rounds, n))
@@ -147,8 +163,8 @@ def _poll_site(start, window, until, cost, rounds, parallel, contention, airtime
         fate[0, job], fate[1, job], fate[4, job] = 0.0, 1.0, 0.0
     while turn < rounds and likeliest >= SETTLED:
         asked, likeliest, took = _one_round(
-            start, window, until, cost, parallel, contention, airtime_share, alone, spent, opened, still_open, lag,
-            end, parts[:, turn], fate,
+            start, window, until, cost, levels, parallel, crowd, airtime_share, alone, spent, opened, still_open,
+            lag, end, parts[:, turn], fate,
         )  # fmt: skip
         spent += took
         if asked:
@@ -168,8 +184,8 @@ def _poll_site(start, window, until, cost, rounds, parallel, contention, airtime
 
 @njit(cache=True, nogil=True)
 def _one_round(  # type: ignore[no-untyped-def]
-    start, window, until, cost, parallel, contention, airtime_share, alone, spent, opened, still_open, lag, end,
-    part, fate,
+    start, window, until, cost, levels, parallel, crowd, airtime_share, alone, spent, opened, still_open, lag,
+    end, part, fate,
 ):  # fmt: skip
     """One round: whether anybody was asked, the largest chance to begin in time and to remain open, and what it took.
 
@@ -190,14 +206,15 @@ def _one_round(  # type: ignore[no-untyped-def]
             place = another if end[0, another] < end[0, place] else place
         begin = max(opened if alone else max(opened, end[0, place]), start[job])
         moment = _moment(until, begin + lag[0, job])
-        q, done, done2, failed, failed2, line, frames = cost[:, moment, job]
+        q, done, done2, failed, failed2, _, frames = cost[:, 0, moment, job]
         if q <= 0.0 and failed <= 0.0:
             began = max(began, still_open[job] if moment + 1 < until.size else 0.0)
             continue
         asked = True
         if places > 1 and not alone and known != moment:
-            known, stretch = moment, _stretch(cost[:, moment], still_open, places, contention)
-        done, failed = done + (stretch - 1.0) * line, failed + (stretch - 1.0) * line
+            known, stretch = moment, common_stretch(cost[:, :, moment], levels, still_open, places, crowd)
+        if stretch > 1.0:
+            q, done, done2, failed, failed2, frames = stretched_job(cost[:, :, moment, job], levels, stretch)
         chance, before2 = still_open[job], lag[1, job] if alone else max(end[1, place] + lag[1, job], 0.0)
         finish = begin + lag[0, job] + done - start[job]
         spare = window[job] - finish
@@ -235,18 +252,6 @@ def _moment(until, time_s):  # type: ignore[no-untyped-def]
     while moment + 1 < until.size and time_s >= until[moment]:
         moment += 1
     return moment
-
-
-@njit(cache=True, nogil=True)
-def _stretch(cost, still_open, places, contention):  # type: ignore[no-untyped-def]
-    """Stretch of the time on the line while the open jobs of one moment, ``cost`` (7, n_jobs), run side by side."""
-    total, line, weight = 0.0, 0.0, 0.0
-    for job in range(still_open.size):
-        q = cost[0, job]
-        total += still_open[job] * (q * cost[1, job] + (1 - q) * cost[3, job])
-        line += still_open[job] * cost[5, job]
-        weight += still_open[job]
-    return line_stretch(max(total - line, 0.0) / weight, line / weight, places, contention)
 
 
 @njit(cache=True, nogil=True)

@@ -117,7 +117,9 @@ class ArqSender:
         return [Numbered(n % NUMBERS, self._out[n][0], n == numbers[-1]) for n in numbers]
 
     def word(self, acknowledged: int, missing: list[int], highest: int | None) -> bool:
-        """What the receiver says; True where it is time for the next burst.
+        """What the receiver says; True where it is time for the next burst, which may be empty.
+
+        A word that tells of packets not yet sent is from the past and counts for nothing.
 
         acknowledged : number below which it has everything;  missing : numbers above it that it lacks
         highest : the highest number it has; None where the word rode on a data packet, which does not tell
@@ -125,13 +127,13 @@ class ArqSender:
         base = min(self._out, default=self._next)
         before = len(self._out)
         below = base + (acknowledged - base) % NUMBERS
-        if below > self._next:
+        top = below - 1 if highest is None else below - 1 + (highest - below + 1) % NUMBERS
+        if max(below, top + 1) > self._next:
             return False
         for number in [n for n in self._out if n < below]:
             del self._out[number]
         if highest is not None and self._out:
             lacking = {below + (number - below) % NUMBERS for number in missing}
-            top = below - 1 + (highest - below + 1) % NUMBERS
             for number in [n for n in self._out if n <= top and n not in lacking]:
                 del self._out[number]
             self._missing = {n for n in lacking if n in self._out}

@@ -43,7 +43,7 @@ class BaseNode:
         self._know_nobody()
 
     def _know_nobody(self) -> None:
-        self.records = Records(self.cell, self.down, self.demote)
+        self.records = Records(self.cell, self.down, self.demote, self._renew)
         self.promotions = Promotions(self.cell, self.records, self.ask, self.demote)
 
     @property
@@ -233,11 +233,15 @@ class BaseNode:
         if record is None or not record.confirmed:
             self.cell.settle(message, False)
             return
-        if record.endpoint.stale and CON not in record.answers:
-            # a message was given up: both ends begin anew before the next one
+        if record.endpoint.stale:
+            self._renew(record)
+        record.endpoint.send(message, self.cell.framed(message.data, 1, 2))
+
+    def _renew(self, record: Record) -> None:
+        """A message was given up: both ends begin anew before the next one."""
+        if CON not in record.answers:
             record.connected = False
             self.cell.env.process(self._reopen(record))
-        record.endpoint.send(message, self.cell.framed(message.data, 1, 2))
 
     def _reopen(self, record: Record) -> Steps:
         request = Connection(False, self.cell.mac.arq, False, record.node & 0x1FF, bytes(4))

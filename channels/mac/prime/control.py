@@ -130,7 +130,8 @@ def alive_ratios(mac: PrimeMac, exchanges: Exchanges, busy_s: Array) -> Array:
         else:
             count = (polled_s - begin_s) / mac.alive_s
         heard_s, begin_s = polled_s, begin_s + pass_s
-        count = (count + (begin_s - heard_s) // mac.alive_s).mean(0)
+        # summed place by place, so that no site's figure hangs on how many sites there are
+        count = np.cumsum(count + (begin_s - heard_s) // mac.alive_s, axis=0)[-1] / _PLACES
         ratio[service] = np.divide(count * mac.alive_s, pass_s, out=np.zeros(pass_s.size), where=pass_s > 0)
     return ratio
 

@@ -28,6 +28,8 @@ class Endpoint:
         Takes a message that arrived.
     levels
         Tells how many hops lie between the two ends, for which the sender waits ``arq_timeout_s`` each.
+    renew
+        Called where messages wait behind one that was given up: the connection must be opened anew for them.
     """
 
     def __init__(
@@ -36,19 +38,20 @@ class Endpoint:
         transmit: Callable[[bytes, Message | None, Left], None],
         deliver: Callable[[bytes], None],
         levels: Callable[[], int],
+        renew: Callable[[], None],
     ) -> None:
         self._cell, self._mac = cell, cell.mac
-        self._transmit, self._deliver, self._levels = transmit, deliver, levels
+        self._transmit, self._deliver, self._levels, self._renew = transmit, deliver, levels, renew
         self._queue: deque[tuple[Message, bytes]] = deque()
         self._current: tuple[Message, bytes] | None = None
-        self.stale = False
+        self.stale, self._timer = False, 0
         self.reset()
 
     def reset(self) -> None:
         """Both directions begin anew, as at the opening of a connection; a message under way starts again."""
         self._sender = ArqSender(self._mac.arq_window, self._mac.arq_tries)
         self._receiver, self._reassembly = ArqReceiver(), Reassembly()
-        self._timer = 0
+        self._timer += 1
         self.stale = False
         if self._current is not None:
             self._queue.appendleft(self._current)
@@ -108,7 +111,7 @@ class Endpoint:
         mine = self._timer
 
         def expired() -> None:
-            if mine == self._timer and not self._sender.done:
+            if mine == self._timer and self._current is not None:
                 self._again(self._sender.overdue())
 
         wait_s = self._mac.arq_timeout_s * self._levels()
@@ -121,6 +124,8 @@ class Endpoint:
         self._timer += 1
         if message is not None:
             self._cell.settle_unseen(message[0])
+        if self._queue:
+            self._renew()
 
     def heard(self, payload: bytes) -> None:
         """Payload of a data packet of this connection."""
@@ -144,7 +149,7 @@ class Endpoint:
             self._deliver(message)
 
     def _word(self, acknowledged: int, missing: list[int], highest: int | None) -> None:
-        """The other end told what it has."""
+        """The other end told what it has; a word after which nothing goes out leaves the timer as it is."""
         if self._current is None:
             return
         ready = self._sender.word(acknowledged, missing, highest)
@@ -153,6 +158,8 @@ class Endpoint:
             self._timer += 1
             self._cell.settle_unseen(message)
             self._begin()
-        elif ready:
+            return
+        packets = self._sender.burst() if ready else []
+        if packets is None or packets:
             self._timer += 1
-            self._again(self._sender.burst())
+            self._again(packets)

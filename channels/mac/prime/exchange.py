@@ -117,9 +117,9 @@ def _costs(
     ahead_s = np.zeros(exchanges.bytes.size)
     for part in parts:
         rows, same = part.rows, alike[exchanges.meter[part.rows]]
-        ahead_s[rows], spoilt = _opening(mac, part, same, response_s if part.answers else 0.0)
-        first = part.full if part.count > 1 else part.last
-        spoilt = spoilt * ahead[part.way].lost(mac, part.hops, exchanges.meter[rows], part.way, first.bytes)
+        ahead_s[rows], spoilt = _opening(
+            mac, part, same, ahead[part.way], exchanges.meter[rows], response_s if part.answers else 0.0
+        )
         if not part.answers:
             # the word before the first request to a meter went to another one
             spoilt = np.where(opens[rows], _branch_mean(spoilt, part, routes.server[exchanges.meter[rows]]), spoilt)
@@ -175,7 +175,9 @@ def _burst(mac: PrimeMac) -> int:
     return mac.arq_window if mac.arq else 1
 
 
-def _opening(mac: PrimeMac, part: Part, alike: Array, head_s: float) -> tuple[Array, Array]:
+def _opening(
+    mac: PrimeMac, part: Part, alike: Array, ahead: Hidden, meter: Array, head_s: float
+) -> tuple[Array, Array]:
     """What the first segment of a message takes longer than on an idle line in its mode, (n,) [s], and share spoilt.
 
     The sender's own word on the message before goes ahead of it, and where the meter's own hop was silent both go in
@@ -183,12 +185,14 @@ def _opening(mac: PrimeMac, part: Part, alike: Array, head_s: float) -> tuple[Ar
 
     Parameters
     ----------
-    alike : as in `_times`;  head_s : time from the word to the message, an answer being made meanwhile [s]
+    alike : as in `_times`;  ahead : of the direction of the part;  meter : (n,) whose legs they are
+    head_s : time from the word to the message, an answer being made meanwhile [s]
     """
-    _, some, back = np.unique(alike, return_index=True, return_inverse=True)
+    _, some, back = np.unique(2 * alike + ahead.unheard[meter], return_index=True, return_inverse=True)
     hops, first = part.hops.rows(some), part.full if part.count > 1 else part.last
     alone_s = _walked(mac, part.way, hops.count, [first.air_s[some]], [], fresh=True).there_s
     late_s, spoilt = np.zeros((2, part.rows.size))
+    struck = ahead.lost(mac, part.hops, meter, part.way, first.bytes)
     for robust, share in ((False, 1 - part.stale), (True, part.stale)):
         if not share.any():
             continue
@@ -196,13 +200,12 @@ def _opening(mac: PrimeMac, part: Part, alike: Array, head_s: float) -> tuple[Ar
         if mac.arq:
             word_s = _with_own_hop(mac, hops, part.way, mac.overhead_bytes, robust and part.way == UP)
             word_s, first_s = _in_order(word_s, hops, part.way), _in_order(frame_s, hops, part.way)
-            behind = follow(mac, word_s, first_s, hops.count, head_s)
-            taken_s, lost = behind.arrives_s, behind.spoilt
+            behind = follow(mac, word_s, first_s, hops.count, head_s, far=~ahead.unheard[meter[some]])
+            taken_s = behind.arrives_s
+            spoilt += share * (behind.spoilt[back] + behind.beside[back] * struck)
         else:
             taken_s = _walked(mac, part.way, hops.count, [frame_s], [], fresh=True).there_s
-            lost = np.zeros(some.size)
         late_s += share * np.maximum(taken_s - alone_s, 0.0)[back]
-        spoilt += share * lost[back]
     return late_s, spoilt
 
 

@@ -1,7 +1,8 @@
 """A message on the heels of a word: both leave one modem and go the same way, and the word is still being relayed.
 
-Who hears whom along a way: each node its neighbours, nobody farther (it would be registered there). A node two hops
-behind therefore sends into the word it cannot hear, and its own receiver, between the two, loses the frame.
+Who hears whom along a way: each node its neighbours, and where the line carries that far (too weakly for a link) those
+two hops away. A node that does not hear so far sends into the word two hops ahead of it, and its own receiver, between
+the two, loses the frame. Nodes that do hear each other collide where they begin at the same moment.
 """
 
 from __future__ import annotations
@@ -29,20 +30,23 @@ class Followed:
     """First frame of a message behind a word; (n_ways,) columns.
 
     arrives_s : mean time until it is at the far end, of those that get there [s]
-    spoilt : share that meets the word on the line or finds the line busy too often
+    spoilt : share whose receiver itself relays the word at that moment, or that finds the line busy too often
+    beside : share that meets the word two hops ahead, which spoils it where it arrives strong enough
     """
 
     arrives_s: Array
     spoilt: Array
+    beside: Array
 
 
-def follow(mac: PrimeMac, word_s: Array, frame_s: Array, hops: Array, head_s: float) -> Followed:
+def follow(mac: PrimeMac, word_s: Array, frame_s: Array, hops: Array, head_s: float, *, far: Array) -> Followed:
     """Follow first frames of messages behind words.
 
     Parameters
     ----------
     word_s, frame_s : (n_ways, n_hops) airtime of word and frame on each hop, in the order they are passed [s]
     hops : (n_ways,) hops of each way, at least 1;  head_s : time from the word to the message, made meanwhile [s]
+    far : (n_ways,) bool, the nodes of a way hear two hops far
 
     Returns
     -------
@@ -53,25 +57,30 @@ def follow(mac: PrimeMac, word_s: Array, frame_s: Array, hops: Array, head_s: fl
     rules = np.array([mac.senses_s, mac.processing_s, FRAME_TYPES["A"].preamble_s, head_s])
     windows = np.array([mac.window_symbols(DATA_PRIORITY, attempt) for attempt in range(mac.max_attempts)])
     times = [one.tobytes() for one in (clock, rules, windows)]
-    ways = zip(*(np.asarray(one, np.float64) for one in (word_s, frame_s)), hops.tolist(), strict=True)
-    fate = [_one_way(word[:count].tobytes(), frame[:count].tobytes(), *times) for word, frame, count in ways]
-    return Followed(*np.array(fate, np.float64).reshape(-1, 2).T)
+    air_s = (np.asarray(one, np.float64) for one in (word_s, frame_s))
+    # on shorter ways there is nobody so far ahead
+    ways = zip(*air_s, hops.tolist(), (1 + (far & (hops > 2))).tolist(), strict=True)
+    fate = [_one_way(word[:n].tobytes(), frame[:n].tobytes(), *times, reach) for word, frame, n, reach in ways]
+    return Followed(*np.array(fate, np.float64).reshape(-1, 3).T)
 
 
 @lru_cache(maxsize=_MOST_KEPT)
-def _one_way(word_s: bytes, frame_s: bytes, clock: bytes, rules: bytes, windows: bytes) -> tuple[float, float]:
-    """Mean time to arrive and share spoilt on one way; the same few return in every area and replication."""
+def _one_way(
+    word_s: bytes, frame_s: bytes, clock: bytes, rules: bytes, windows: bytes, reach: int
+) -> tuple[float, ...]:
+    """Columns of `Followed` of one way; the same few return in every area and replication."""
     word, frame, when, how = (np.frombuffer(one, np.float64).copy() for one in (word_s, frame_s, clock, rules))
-    n_sent, sum_s = _follow(word, frame, when, how, np.frombuffer(windows, np.int64).copy(), luck())
-    return sum_s / max(n_sent, 1.0), 1 - n_sent / CYCLES
+    sums = _follow(word, frame, when, how, np.frombuffer(windows, np.int64).copy(), reach, luck())
+    n_sent = CYCLES - sums[1] - sums[2]
+    return sums[0] / max(n_sent, 1.0), sums[1] / CYCLES, sums[2] / CYCLES
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _follow(
-    word_s: Array, frame_s: Array, clock: Array, rules: Array, windows: Array, numbers: Array
-) -> tuple[float, float]:
-    """Frames that arrive, and their summed time."""
-    hops, n_sent, sum_s = word_s.size, 0.0, 0.0
+    word_s: Array, frame_s: Array, clock: Array, rules: Array, windows: Array, reach: int, numbers: Array
+) -> tuple[float, float, float]:
+    """Summed time of frames that arrive, and how many met the word at their receiver, and two hops ahead."""
+    hops, n_here, n_beside, sum_s = word_s.size, 0.0, 0.0, 0.0
     senses_s, pause_s, deaf_s, head_s = rules
     air = np.empty((2, hops))
     begin, end = np.empty(air.shape), np.empty(air.shape)
@@ -84,13 +93,13 @@ def _follow(
         at[:], attempt[:] = 0, 0
         look[:] = _NEVER_S
         look[0], draw = _look(start_s, air[0, 0], windows[0], clock, senses_s, numbers, draw)
-        asked_s, spoilt = start_s + head_s, False
+        asked_s, spoilt, beside = start_s + head_s, False, False
         ready_s = asked_s
-        while at[1] < hops and not spoilt:
+        while at[1] < hops and not (spoilt or beside):
             one = 0 if look[0] <= look[1] else 1
             other, hop = 1 - one, at[one]
             now = look[one] + senses_s
-            busy_s = _busy(look[one], now, hop, at[other], begin[other], end[other], deaf_s)
+            busy_s = _busy(look[one], now, hop, at[other], begin[other], end[other], deaf_s, reach)
             if busy_s > 0.0:
                 attempt[one] += 1
                 if attempt[one] == windows.size:
@@ -108,9 +117,9 @@ def _follow(
                 continue
             begin[one, hop], end[one, hop] = now, now + air[one, hop]
             # the word two hops ahead, or one hop if both began at once, spoils the message
-            for gap in (1, 2):
-                ahead = hop + (gap if one == 1 else -gap)
-                spoilt = spoilt or _overlaps(begin[other], end[other], now, end[one, hop], ahead, hops)
+            way = 1 if one == 1 else -1
+            spoilt = _overlaps(begin[other], end[other], now, end[one, hop], hop + way, hops)
+            beside = _overlaps(begin[other], end[other], now, end[one, hop], hop + 2 * way, hops)
             at[one], attempt[one] = hop + 1, 0
             look[one] = _NEVER_S
             if one == 0 and at[1] == hop:
@@ -125,10 +134,11 @@ def _follow(
                 if one == 1 and begin[0, hop + 1] < _NEVER_S:
                     free_s = max(free_s, end[0, hop + 1])
                 look[one], draw = _look(free_s, air[one, hop + 1], windows[0], clock, senses_s, numbers, draw)
-        if not spoilt:
-            n_sent += 1
+        n_here += spoilt
+        n_beside += beside and not spoilt
+        if not (spoilt or beside):
             sum_s += end[1, hops - 1] + pause_s - asked_s
-    return n_sent, sum_s
+    return sum_s, n_here, n_beside
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -150,10 +160,12 @@ def _look(
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _busy(first_s: float, last_s: float, hop: int, other_hop: int, begin: Array, end: Array, deaf_s: float) -> float:
-    """End of a neighbour's frame that one of the looks finds on the line; 0 where all find it idle."""
+def _busy(
+    first_s: float, last_s: float, hop: int, other_hop: int, begin: Array, end: Array, deaf_s: float, reach: int
+) -> float:
+    """End of a frame within reach that one of the looks finds on the line; 0 where all find it idle."""
     for k in range(max(0, other_hop - 1), min(other_hop + 1, begin.size)):
-        near = abs(k - hop) <= 1
+        near = abs(k - hop) <= reach
         for look_s in (first_s, last_s):
             if near and begin[k] + deaf_s <= look_s + 1e-9 and look_s < end[k]:
                 return float(end[k])

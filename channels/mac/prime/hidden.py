@@ -1,7 +1,7 @@
 """Who disturbs the first hop of a PRIME message that follows its sender's own word: the switch two hops ahead.
 
-The sender does not hear that switch unless the line carries farther one way than the other; its frame is lost where it
-arrives too weak beside what the switch sends.
+Where the sender does not hear that switch it begins while the switch sends, else only where both begin at once; its
+frame is lost where it arrives too weak beside what the switch sends.
 """
 
 from __future__ import annotations
@@ -35,17 +35,14 @@ class Hidden:
     drop_db: Array
 
     def lost(self, mac: PrimeMac, hops: Hops, meter: Array, way: int, psdu_bytes: int) -> Array:
-        """Probability that a frame on the first hop is lost where it meets the word, (n,); 1 on ways of two hops.
-
-        There it is the receiver itself that speaks, having begun at the same moment.
+        """Probability that a frame on the first hop is lost where it meets the word two hops ahead, (n,).
 
         Parameters
         ----------
         hops, meter : ways of some meters, and who they are, (n,)
         """
         first = hops.at(np.arange(meter.size), self.hop[meter]).weaker(self.drop_db[meter][:, None])
-        lost = np.where(self.unheard[meter], hop_loss(mac, first, way, psdu_bytes)[:, 0], 0.0)
-        return np.where(hops.count < 3, 1.0, lost)
+        return np.asarray(hop_loss(mac, first, way, psdu_bytes)[:, 0])
 
 
 def hidden(

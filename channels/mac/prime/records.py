@@ -28,7 +28,7 @@ class Record:
     confirmed, connected : it knows its address; its data connection stands
     """
 
-    def __init__(self, cell: Cell, member: int, switch: int, node: int, level: int, down: Down) -> None:
+    def __init__(self, cell: Cell, member: int, switch: int, node: int, level: int, down: Down, renew: Renew) -> None:
         self.member, self.switch, self.node, self.level = member, switch, node, level
         self.own, self.slot = -1, NO_SLOT
         self.confirmed = self.connected = False
@@ -40,6 +40,7 @@ class Record:
             lambda payload, message, left: down(self, 0, DATA_PRIORITY, payload, message, left),
             lambda data: cell.delivered(member, cell.base_index, data),
             lambda: self.level,
+            lambda: renew(self),
         )
         self.endpoint.stale = True
 
@@ -50,6 +51,8 @@ class Record:
             waiting.succeed()
 
 
+Renew = Callable[[Record], None]
+"""Opens the data connection of a node anew."""
 Down = Callable[[Record, int, int, bytes, Message | None, Left], None]
 """Sends a packet to a node: record, control type, priority, payload, message lost with it, call when it left."""
 
@@ -57,11 +60,11 @@ Down = Callable[[Record, int, int, bytes, Message | None, Left], None]
 class Records:
     """All records, by member, by address and by identity as a switch.
 
-    down : sends data to a node;  demote : tells a switch to be one no more
+    down : sends data to a node;  demote : tells a switch to be one no more;  renew : opens a data connection anew
     """
 
-    def __init__(self, cell: Cell, down: Down, demote: Callable[[Record], None]) -> None:
-        self._cell, self._down, self._demote = cell, down, demote
+    def __init__(self, cell: Cell, down: Down, demote: Callable[[Record], None], renew: Renew) -> None:
+        self._cell, self._down, self._demote, self._renew = cell, down, demote, renew
         self.of: dict[int, Record] = {}
         self.at: dict[tuple[int, int], Record] = {}
         self.switches: dict[int, Record] = {}
@@ -80,7 +83,7 @@ class Records:
         while (switch, node) in self.at:
             node += 1
         level = self.switches[switch].level + 1 if switch else 1
-        record = Record(self._cell, member, switch, node, level, self._down)
+        record = Record(self._cell, member, switch, node, level, self._down, self._renew)
         self.of[member] = self.at[switch, node] = record
         if switch:
             self.switches[switch].empty_s = math.inf

@@ -51,7 +51,7 @@ class ServiceNode:
         self.relay = Relay(index, cell.places)
         self.search = Search(cell, self, self.joining.register, self.switching.request)
         self.offers = Offers(cell, self, self.switching.offer)
-        self.endpoint = Endpoint(cell, self._data, self._delivered, lambda: max(self.level, 1))
+        self.endpoint = Endpoint(cell, self._data, self._delivered, lambda: max(self.level, 1), self._renew)
 
     @property
     def alive(self) -> bool:
@@ -160,10 +160,13 @@ class ServiceNode:
             self.cell.settle(message, False)
             return
         if self.endpoint.stale:
-            # a message was given up: both ends begin anew before the next one
-            self.connected = False
-            self.cell.env.process(self.joining.connect(self.epoch))
+            self._renew()
         self.endpoint.send(message, self.cell.framed(message.data, 2, 1))
+
+    def _renew(self) -> None:
+        """A message was given up: both ends begin anew before the next one."""
+        self.connected = False
+        self.cell.env.process(self.joining.connect(self.epoch))
 
     def _delivered(self, data: bytes) -> None:
         self.cell.delivered(self.cell.base_index, self.index, data)
