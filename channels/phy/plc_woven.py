@@ -210,7 +210,7 @@ def coded_db(
 def judged_db(
     rows: Array, w: int, least_db: float, asked: int, header: bool, table: Mapping, woven: Woven
 ) -> tuple[float, bool]:  # pragma: no cover - compiled
-    """`_coded_db` of blocks whose bounds are known."""
+    """`coded_db` of blocks whose bounds are known."""
     may_fail, bounds, loss = asked == MAY_FAIL, woven.bounds, table.lossy[w]
     best_db = bounds[2].max()
     if may_fail and best_db < least_db:
@@ -267,7 +267,7 @@ def plain_db(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def clean_db(found_db: Array, w: int, table: Mapping, woven: Woven) -> float:  # pragma: no cover - compiled
-    """`_value_db` as if no symbol were lost."""
+    """`value_db` as if no symbol were lost."""
     return float(value_db(found_db, table.log_loss[w], w, table, woven))
 
 
