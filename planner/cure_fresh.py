@@ -31,8 +31,10 @@ class Fresh:
     after: Array
 
 
-def on_fresh_draws(patch: Patch, changes: Sequence[Change]) -> Fresh:
+def on_fresh_draws(patch: Patch, changes: Sequence[Change], known: Fresh | None = None) -> Fresh:
     """Read the area before and after some changes in replications behind those of the study.
+
+    known : the same area with other changes, so that it need not be read as it is once more
 
     The study and the choice never see these: the changes were picked for the draws in which most meters fail, so what
     they bring there says too much for them, and what is read there without them too little.
@@ -41,8 +43,13 @@ def on_fresh_draws(patch: Patch, changes: Sequence[Change]) -> Fresh:
     if not changes:
         return Fresh(0, np.full(n_meters, np.nan), np.full(n_meters, np.nan))
     number = patch.p_arrive.shape[0] + np.arange(patch.settings.fresh_replications)
-    before, after = (whole_trial(patch, made, number).p_arrive.mean(axis=0).min(axis=0) for made in ((), changes))
-    return Fresh(number.size, before, after)
+    before = known.before if known is not None and known.n else _read(patch, (), number)
+    return Fresh(number.size, before, _read(patch, changes, number))
+
+
+def _read(patch: Patch, changes: Sequence[Change], number: Array) -> Array:
+    """(n_meters,) probability to be read in the worst service, over some replications."""
+    return np.asarray(whole_trial(patch, changes, number).p_arrive.mean(axis=0).min(axis=0))
 
 
 def cannot_be_told(p_read: Array, n_replications: int, level: float) -> Array:

@@ -58,10 +58,12 @@ def mendings_of(patch: Patch, prices: dict[str, float], cellular: Array) -> Mend
     options = options_of(ground, limits)
     mixed, alone = choices_of(patch, options, prices, np.asarray(cellular[patch.meter[patch.unserved]]))
     by_hand = _judged(patch, limits, options, alone)
-    return Mendings(by_hand if mixed is alone else _judged(patch, limits, options, mixed), by_hand)
+    return Mendings(by_hand if mixed is alone else _judged(patch, limits, options, mixed, by_hand.fresh), by_hand)
 
 
-def _judged(patch: Patch, limits: Limits, options: tuple[Option, ...], choice: Choice) -> Mending:
-    """A choice with its area on fresh draws."""
+def _judged(
+    patch: Patch, limits: Limits, options: tuple[Option, ...], choice: Choice, known: Fresh | None = None
+) -> Mending:
+    """A choice with its area on fresh draws; ``known`` : those of another choice."""
     changes = [options[one].change for one in choice.chosen]
-    return Mending(patch, limits, options, choice, on_fresh_draws(patch, changes))
+    return Mending(patch, limits, options, choice, on_fresh_draws(patch, changes, known))

@@ -241,6 +241,11 @@ def test_fresh_draws_are_those_behind_the_study() -> None:
     assert (found.after > found.before).any()
     nothing = on_fresh_draws(patch, [])
     assert nothing.n == 0
+    # what is known of the area as it is need not be read again, and NaN of an area without changes is not known
+    again = on_fresh_draws(patch, [Filter(4)], found)
+    assert again.before is found.before
+    assert np.array_equal(again.after, found.after)
+    assert np.array_equal(on_fresh_draws(patch, [Filter(4)], nothing).before, found.before)
     assert np.isnan(nothing.after).all()
 
 
